@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* nettrace: finds the tool by the first argument or by the name it was called by, and runs it. */
+#include <libgen.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "commands.h"
+#include "options.h"
+
+#define TOOL(name) extern const struct tool name##_tool;
+#include "tools.def"
+#undef TOOL
+
+const struct tool *const all_tools[] = {
+#define TOOL(name) &name##_tool,
+#include "tools.def"
+#undef TOOL
+	NULL,
+};
+
+const struct tool *find_tool(const char *name)
+{
+	const struct tool *const *tool;
+
+	for (tool = all_tools; *tool; tool++)
+		if (!strcmp((*tool)->name, name))
+			return *tool;
+	return NULL;
+}
+
+static int usage(FILE *to, int code)
+{
+	fputs("usage: nettrace TOOL [OPTIONS] [ARGS]      trace; several tools: TOOL,TOOL,...\n"
+	      "       nettrace list                       the tools, a line each\n"
+	      "       nettrace help [TOOL]                options and examples of a tool\n"
+	      "       nettrace replay FILE [OPTIONS]      print a recording made with --record\n"
+	      "       nettrace install-links DIR          symlinks named after the tools\n"
+	      "       nettrace --version\n",
+	      to);
+	return code;
+}
+
+static int run(struct session_opts *opts, const char *name, bool replay, int argc, char **argv)
+{
+	struct fault fault = { 0 };
+	int code;
+
+	options_parse(opts, name, replay, argc, argv);
+	code = replay ? session_replay(opts, &fault) : session_run(opts, &fault);
+	if (code)
+		fprintf(stderr, "%s: %s\n", name, fault.text);
+	options_free(opts);
+	return code;
+}
+
+static int unknown_tool(const char *word)
+{
+	const char *near = nearest_tool(word);
+
+	fprintf(stderr, "nettrace: '%s' is no tool%s%s%s; 'nettrace list' shows them\n", word,
+		near ? ", did you mean '" : "", near ? near : "", near ? "'?" : "");
+	return EXIT_USAGE;
+}
+
+static int run_tools(char *words, int argc, char **argv)
+{
+	static struct session_opts opts;
+	char name[128], *word, *rest = strdup(words), *next = rest;
+	const struct tool *tool;
+	int i;
+
+	snprintf(name, sizeof(name), "nettrace %s", words);
+	while ((word = strsep(&next, ","))) {
+		tool = find_tool(word);
+		if (!tool)
+			return unknown_tool(word);
+		for (i = 0; i < opts.n_tools; i++)
+			if (opts.tools[i] == tool) {
+				fprintf(stderr, "nettrace: '%s' is named twice\n", word);
+				return EXIT_USAGE;
+			}
+		opts.tools[opts.n_tools++] = tool;
+	}
+	free(rest);
+	return run(&opts, name, false, argc, argv);
+}
+
+static int run_replay(int argc, char **argv)
+{
+	static struct session_opts opts;
+
+	while (all_tools[opts.n_tools]) {
+		opts.tools[opts.n_tools] = all_tools[opts.n_tools];
+		opts.n_tools++;
+	}
+	return run(&opts, "nettrace replay", true, argc, argv);
+}
+
+static int run_command(int argc, char **argv)
+{
+	const char *word = argv[1];
+	const struct tool *tool;
+
+	if (!strcmp(word, "--help") || !strcmp(word, "-h") || !strcmp(word, "-?"))
+		return usage(stdout, EXIT_DONE);
+	if (!strcmp(word, "--version") || !strcmp(word, "-V"))
+		return printf("nettrace %s\n", NETTRACE_VERSION) < 0;
+	if (!strcmp(word, "list"))
+		return cmd_list();
+	if (!strcmp(word, "install-links"))
+		return cmd_install_links(argc - 1, argv + 1);
+	if (!strcmp(word, "replay"))
+		return run_replay(argc - 1, argv + 1);
+	if (!strcmp(word, "help")) {
+		if (argc == 2)
+			return usage(stdout, EXIT_DONE);
+		if (!strcmp(argv[2], "--json"))
+			return cmd_registry();
+		tool = find_tool(argv[2]);
+		if (!tool)
+			return unknown_tool(argv[2]);
+		return run_tools((char *)tool->name, 2, (char *[]){ "", "--help", NULL });
+	}
+	if (*word == '-') {
+		fprintf(stderr, "nettrace: '%s' is no option here; 'nettrace --help' shows the use\n", word);
+		return EXIT_USAGE;
+	}
+	return run_tools(argv[1], argc - 1, argv + 1);
+}
+
+int main(int argc, char **argv)
+{
+	const char *called = argc ? basename(strdup(argv[0])) : "nettrace";
+
+	if (!strncmp(called, "nettrace-", 9) && find_tool(called + 9))
+		called += 9;
+	if (find_tool(called))
+		return run_tools((char *)called, argc, argv);
+	if (argc < 2)
+		return usage(stderr, EXIT_USAGE);
+	return run_command(argc, argv);
+}

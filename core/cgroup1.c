@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* Finds the controller of a cgroup v1 directory and the running kernel's number for it. */
+#include "cgroup1.h"
+
+#include <bpf/btf.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+
+#define CGROUP_SUPER_MAGIC 0x27e0eb /* include/uapi/linux/magic.h */
+
+/* enum cgroup_subsys_id differs with the kernel's configuration, so its BTF is asked. */
+static int subsys_number(const struct btf *btf, const char *controller)
+{
+	int id = btf__find_by_name_kind(btf, "cgroup_subsys_id", BTF_KIND_ENUM), i;
+	const struct btf_type *type = btf__type_by_id(btf, id);
+	const char *name;
+	size_t len = strlen(controller);
+
+	for (i = 0; id > 0 && i < btf_vlen(type); i++) {
+		name = btf__name_by_offset(btf, btf_enum(type)[i].name_off);
+		if (!strncmp(name, controller, len) && !strcmp(name + len, "_cgrp_id"))
+			return btf_enum(type)[i].val;
+	}
+	return -ENOENT;
+}
+
+/* The super options of the mount (last field of mountinfo) name the controllers of a v1 hierarchy. */
+static int subsys_of(const struct btf *btf, dev_t dev)
+{
+	FILE *mounts = fopen("/proc/self/mountinfo", "re");
+	unsigned int major, minor;
+	char line[4096], *options, *word;
+	int number = -ENOENT;
+
+	while (mounts && number < 0 && fgets(line, sizeof(line), mounts)) {
+		if (sscanf(line, "%*d %*d %u:%u", &major, &minor) != 2 ||
+		    dev != (dev_t)((major & 0xfffu) << 8 | (minor & 0xffu) | (minor & ~0xffu) << 12))
+			continue;
+		options = strrchr(line, ' ');
+		for (word = strtok(options, " ,\n"); word && number < 0; word = strtok(NULL, ",\n"))
+			number = subsys_number(btf, word);
+	}
+	if (mounts)
+		fclose(mounts);
+	return number;
+}
+
+int cgroups1_params(const struct session_opts *opts, struct nt_params *params, struct fault *fault)
+{
+	struct btf *btf = NULL;
+	struct statfs fs;
+	struct stat st;
+	int i, number, code = 0;
+
+	for (i = 0; i < opts->n_cgroups && !code; i++) {
+		if (statfs(opts->cgroups[i].dir, &fs) || stat(opts->cgroups[i].dir, &st))
+			code = fault_set(fault, EXIT_USAGE, "--cgroup: '%s': %s", opts->cgroups[i].dir, strerror(errno));
+		else if (fs.f_type == CGROUP_SUPER_MAGIC) {
+			btf = btf ? btf : btf__load_vmlinux_btf();
+			number = btf ? subsys_of(btf, st.st_dev) : -ENOENT;
+			if (number < 0)
+				code = fault_set(fault, EXIT_KERNEL,
+						 "--cgroup: '%s' is in a cgroup v1 hierarchy without a controller: its tasks cannot be told in the kernel",
+						 opts->cgroups[i].dir);
+			params->cgroup1_ids[i] = st.st_ino;
+			params->cgroup1_subsys[i] = number;
+		}
+	}
+	btf__free(btf);
+	return code;
+}

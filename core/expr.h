@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The filter language of --filter:
+ *
+ *     expr    = and { ("or" | "||") and }
+ *     and     = not { ("and" | "&&") not }
+ *     not     = ("not" | "!") not | "(" expr ")" | predicate
+ *     predicate = FIELD list              one of fields_info[] but ip: port 80,443  port 8000-8080  pid 1  comm nginx ...
+ *               | "host" list | "net" list  the same as addr
+ *               | "ip" | "ip6"
+ *               | NAME list                a name (COL_ENUM) or text column of the tool: end refused,timeout  owner accept
+ *               | COLUMN OP VALUE          a number column, with or without its unit suffix: duration > 1s, tx_bytes >= 1M
+ *     OP      = "=" | "==" | "!=" | "<" | "<=" | ">" | ">="
+ *
+ * A bare number is in the column's unit. Durations take ns us ms s m h, sizes K M G (powers of 1024).
+ * "=" and "!=" may also stand before the list of a FIELD or NAME. Two predicates side by side are an error.
+ */
+#ifndef NT_EXPR_H
+#define NT_EXPR_H
+
+#include "session.h"
+
+#define EXPR_MAX_DEPTH 64 /* nesting of parentheses and nots */
+
+struct expr_error {
+	size_t at, len; /* the offending word in the text; at its end: len 1 */
+	char why[160];  /* "not a port", "expected a field, found 'foo'; ..." */
+};
+
+/* 0, -EINVAL with *err filled, or -ENOMEM. `opts` takes what fields_parse() puts there. */
+int expr_parse(struct filter_node **node, const char *text, const struct tool *tool, struct session_opts *opts,
+	       struct expr_error *err);
+
+#endif

@@ -1,0 +1,497 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* Options: the uniform table, a tool's own, argp in the middle. */
+#include "options.h"
+
+#include <argp.h>
+#include <ctype.h>
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "expr.h"
+#include "fields.h"
+
+enum group { GROUP_TOOL = 1, GROUP_FILTER, GROUP_OUTPUT, GROUP_RUN };
+
+/* The options that every tool has; those of the fields come first and have the fields' numbers. */
+enum uniform {
+	U_FIELDS = FIELD_COUNT,
+	U_IPV4 = FIELD_COUNT, U_IPV6, U_FILTER,
+	U_OUTPUT, U_CSV, U_JSON, U_COLUMNS, U_NO_HEADER,
+	U_DURATION, U_MAX_EVENTS, U_RECORD, U_READY_FILE, U_EXPLAIN, U_STATS, U_STRICT, U_BUFFER, U_SOCKETS,
+	U_VERBOSE, U_DEBUG, U_COUNT,
+};
+
+static const struct uniform_opt {
+	const char *name, *arg, *help;
+	char letter;
+	enum group group;
+	bool live; /* makes no sense in a replay */
+} uniform[U_COUNT] = {
+	[FIELD_PID] = { "pid", "P[,P]", "process that owns the socket", 0, GROUP_FILTER },
+	[FIELD_TID] = { "tid", "T[,T]", "its thread", 0, GROUP_FILTER },
+	[FIELD_COMM] = { "comm", "NAME[,NAME]", "its name", 0, GROUP_FILTER },
+	[FIELD_UID] = { "uid", "U[,U]", "its user, by number or name", 0, GROUP_FILTER },
+	[FIELD_PORT] = { "port", "P[,P-P]", "local or remote port", 0, GROUP_FILTER },
+	[FIELD_LPORT] = { "lport", "P[,P-P]", "local port", 0, GROUP_FILTER },
+	[FIELD_RPORT] = { "rport", "P[,P-P]", "remote port", 0, GROUP_FILTER },
+	[FIELD_ADDR] = { "addr", "A[/N][,A]", "local or remote address or network", 0, GROUP_FILTER },
+	[FIELD_LADDR] = { "laddr", "A[/N][,A]", "local address or network", 0, GROUP_FILTER },
+	[FIELD_RADDR] = { "raddr", "A[/N][,A]", "remote address or network", 0, GROUP_FILTER },
+	[FIELD_CGROUP] = { "cgroup", "PATH[,PATH]", "owner in this cgroup or below it", 0, GROUP_FILTER },
+	[FIELD_UNIT] = { "unit", "NAME[,NAME]", "owner in this systemd unit", 0, GROUP_FILTER },
+	[FIELD_CONTAINER] = { "container", "ID[,ID]", "owner in the container whose id begins so", 0, GROUP_FILTER },
+	[FIELD_NETNS] = { "netns", "NS[,NS]", "network namespace: inode, path or name of 'ip netns'", 0, GROUP_FILTER },
+	[FIELD_MNTNS] = { "mntns", "NS[,NS]", "mount namespace of the owner: inode or path", 0, GROUP_FILTER },
+	[U_IPV4] = { "ipv4", NULL, "IPv4 only (IPv4-mapped IPv6 is IPv4)", '4', GROUP_FILTER },
+	[U_IPV6] = { "ipv6", NULL, "IPv6 only", '6', GROUP_FILTER },
+	[U_FILTER] = { "filter", "EXPR", "filter expression: 'port 80 and not host 10.0.0.1'", 0, GROUP_FILTER },
+	[U_OUTPUT] = { "output", "FORMAT", "table, csv or json", 'o', GROUP_OUTPUT },
+	[U_CSV] = { "csv", NULL, "same as -o csv", 0, GROUP_OUTPUT },
+	[U_JSON] = { "json", NULL, "same as -o json: one object a line", 0, GROUP_OUTPUT },
+	[U_COLUMNS] = { "columns", "LIST", "these columns in this order; +x adds, -x removes; 'help' lists them", 0, GROUP_OUTPUT },
+	[U_NO_HEADER] = { "no-header", NULL, "no heading line", 0, GROUP_OUTPUT },
+	[U_DURATION] = { "duration", "SEC", "stop after SEC seconds", 0, GROUP_RUN, true },
+	[U_MAX_EVENTS] = { "max-events", "N", "stop after N rows", 0, GROUP_RUN },
+	[U_RECORD] = { "record", "FILE", "write the raw events to FILE too", 0, GROUP_RUN, true },
+	[U_READY_FILE] = { "ready-file", "FILE", "create FILE once every probe is attached", 0, GROUP_RUN, true },
+	[U_EXPLAIN] = { "explain", NULL, "print the hooks that would be used and why; attach nothing", 0, GROUP_RUN, true },
+	[U_STATS] = { "stats", NULL, "at the end, count what was seen, filtered, sent and lost", 0, GROUP_RUN, true },
+	[U_STRICT] = { "strict", NULL, "exit with 5 if any event was lost", 0, GROUP_RUN, true },
+	[U_BUFFER] = { "buffer", "SIZE", "event buffer, 4M unless given (256K, 16M)", 0, GROUP_RUN, true },
+	[U_SOCKETS] = { "sockets", "N", "how many open sockets are remembered, 65536 unless given", 0, GROUP_RUN, true },
+	[U_VERBOSE] = { "verbose", NULL, "say more on stderr: the hooks chosen", 'v', GROUP_RUN },
+	[U_DEBUG] = { "debug", NULL, "libbpf's and the verifier's messages too", 0, GROUP_RUN, true },
+};
+
+#define KEY_UNIFORM 0x1000
+#define KEY_OWN 0x2000
+
+struct parser {
+	struct session_opts *opts;
+	const char *name;
+	bool replay;
+	uint32_t fields;           /* that all tools have */
+	const struct opt *own;     /* NULL in a merged run */
+	int letters[128];          /* letter to key, 0: free */
+	char letter_of[U_COUNT];   /* given by the tool to a uniform option */
+	struct argp_option table[U_COUNT + 40];
+	int n, n_show;
+	bool want4, want6;
+};
+
+static int uniform_by_name(const char *name)
+{
+	int i;
+
+	for (i = 0; i < U_COUNT; i++)
+		if (uniform[i].name && !strcmp(uniform[i].name, name))
+			return i;
+	return -1;
+}
+
+static void add(struct parser *p, const char *name, int key, const char *arg, const char *help, int group)
+{
+	p->table[p->n++] = (struct argp_option){ name, key, arg, 0, help, group };
+}
+
+static void add_own(struct parser *p, int i)
+{
+	const struct opt *o = &p->own[i];
+	int same = o->kind == OPT_SAME_AS ? uniform_by_name(o->target) : -1;
+	int key = same >= 0 ? KEY_UNIFORM + same : KEY_OWN + i;
+
+	if (o->letter)
+		p->letters[(int)o->letter] = key;
+	if (same >= 0 && o->name && !strcmp(o->name, uniform[same].name)) {
+		p->letter_of[same] = o->letter;
+		return;
+	}
+	add(p, o->name, o->letter ? o->letter : key, o->arg, o->help, GROUP_TOOL);
+}
+
+static uint32_t fields_of(int i)
+{
+	if (i < U_FIELDS)
+		return fields_info[i].fields;
+	return i == U_IPV4 || i == U_IPV6 ? FIELDS_FLOW : 0;
+}
+
+static void add_uniform(struct parser *p, int i)
+{
+	const struct uniform_opt *u = &uniform[i];
+	char letter = u->letter;
+
+	if (!u->name || (p->replay && u->live))
+		return;
+	if (letter && p->letters[(int)letter])
+		letter = 0;
+	if (p->letter_of[i])
+		letter = p->letter_of[i];
+	if (letter)
+		p->letters[(int)letter] = KEY_UNIFORM + i;
+	add(p, u->name, letter ? letter : KEY_UNIFORM + i, u->arg, u->help, u->group);
+	/* Refused with a sentence when used, but not advertised. */
+	if (fields_of(i) & ~p->fields)
+		p->table[p->n - 1].flags = OPTION_HIDDEN;
+}
+
+static void build_table(struct parser *p)
+{
+	int i;
+
+	if (p->own && (p->own->letter || p->own->name))
+		add(p, NULL, 0, NULL, "Options of this tool:", GROUP_TOOL);
+	for (i = 0; p->own && (p->own[i].letter || p->own[i].name); i++)
+		add_own(p, i);
+	add(p, NULL, 0, NULL, "Filters (a list is OR, a leading ! negates it, different options are AND):",
+	    GROUP_FILTER);
+	add(p, NULL, 0, NULL, "Output:", GROUP_OUTPUT);
+	add(p, NULL, 0, NULL, "Run:", GROUP_RUN);
+	for (i = 0; i < U_COUNT; i++)
+		add_uniform(p, i);
+	if (!p->letters['h']) {
+		add(p, NULL, 'h', NULL, NULL, -1);
+		p->table[p->n - 1].flags = OPTION_HIDDEN;
+	}
+}
+
+static void refuse(struct argp_state *state, int option, const char *arg, const char *why)
+{
+	argp_failure(state, EXIT_USAGE, 0, "--%s: '%s' is %s", uniform[option].name, arg, why);
+}
+
+static void parse_field(struct parser *p, struct argp_state *state, int option, const char *arg)
+{
+	struct filter_node *node = NULL;
+	struct filter_error err = { 0 };
+	int ret;
+
+	if (fields_of(option) & ~p->fields)
+		argp_failure(state, EXIT_USAGE, 0, "--%s: %s has no such field to filter by", uniform[option].name,
+			     p->opts->n_tools == 1 ? p->opts->tools[0]->name : "one of these tools");
+	ret = fields_parse(&node, option, arg, p->opts, &err);
+	if (ret == -EINVAL)
+		argp_failure(state, EXIT_USAGE, 0, "--%s: '%.*s': %s", uniform[option].name, (int)err.bad_len,
+			     err.bad ? err.bad : arg, err.why);
+	if (ret)
+		argp_failure(state, EXIT_USAGE, 0, "--%s: '%s': %s", uniform[option].name, arg, strerror(-ret));
+	p->opts->common = filter_and(p->opts->common, node);
+}
+
+/* The expression with a caret under the offending word. */
+static void parse_filter(struct parser *p, struct argp_state *state, const char *arg)
+{
+	struct session_opts *opts = p->opts;
+	struct filter_node *node;
+	struct expr_error err;
+	int i, ret;
+
+	for (i = 0; i < opts->n_tools; i++) {
+		node = NULL;
+		ret = expr_parse(&node, arg, opts->tools[i], opts, &err);
+		if (ret == -EINVAL)
+			argp_failure(state, EXIT_USAGE, 0, "--filter: %s\n    %s\n    %*s%.*s", err.why, arg,
+				     (int)err.at, "", err.len > 40 ? 40 : (int)err.len,
+				     "^~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~");
+		if (ret)
+			argp_failure(state, EXIT_USAGE, 0, "--filter: %s", strerror(-ret));
+		opts->expr[i] = filter_and(opts->expr[i], node);
+	}
+}
+
+static uint64_t whole(struct argp_state *state, int option, const char *arg, uint64_t min, uint64_t max)
+{
+	uint64_t value;
+	char *end;
+
+	errno = 0;
+	value = strtoull(arg, &end, 10);
+	if (!isdigit((unsigned char)*arg) || *end || errno || value < min || value > max)
+		refuse(state, option, arg, "no number that is possible here");
+	return value;
+}
+
+static uint64_t seconds(struct argp_state *state, int option, const char *arg)
+{
+	double value;
+	char *end;
+
+	value = strtod(arg, &end);
+	if (strspn(arg, "0123456789.") != strlen(arg) || !*arg || *end || !(value > 0) || value > 1e9)
+		refuse(state, option, arg, "no positive number of seconds");
+	return llround(value * 1e9);
+}
+
+static uint64_t size(struct argp_state *state, int option, const char *arg)
+{
+	static const char units[] = "KMG";
+	uint64_t value, bytes = 4096;
+	const char *unit;
+	char *end;
+
+	errno = 0;
+	value = strtoull(arg, &end, 10);
+	unit = *end ? strchr(units, toupper((unsigned char)*end)) : NULL;
+	if (unit)
+		end++;
+	if (!isdigit((unsigned char)*arg) || *end || errno || value > UINT32_MAX || !value)
+		refuse(state, option, arg, "no size; 256K or 16M is one");
+	if (unit)
+		value <<= 10 * (unit - units + 1);
+	if (value > 1ull << 30)
+		refuse(state, option, arg, "more than 1G");
+	while (bytes < value) /* the kernel takes powers of two */
+		bytes *= 2;
+	return bytes;
+}
+
+static enum out_format format(struct argp_state *state, const char *arg)
+{
+	if (!strcmp(arg, "table"))
+		return OUT_TABLE;
+	if (!strcmp(arg, "csv"))
+		return OUT_CSV;
+	if (strcmp(arg, "json"))
+		refuse(state, U_OUTPUT, arg, "no format; table, csv and json are");
+	return OUT_JSON;
+}
+
+static void parse_columns(struct parser *p, const char *arg)
+{
+	int i;
+
+	p->opts->columns = arg;
+	if (strcmp(arg, "help"))
+		return;
+	for (i = 0; i < p->opts->n_tools; i++)
+		columns_help(stdout, p->opts->tools[i]->columns);
+	exit(EXIT_DONE);
+}
+
+static void parse_run(struct parser *p, struct argp_state *state, int option, char *arg)
+{
+	struct session_opts *opts = p->opts;
+
+	switch (option) {
+	case U_DURATION: opts->duration_ns = seconds(state, option, arg); break;
+	case U_MAX_EVENTS: opts->max_events = whole(state, option, arg, 1, UINT64_MAX); break;
+	case U_RECORD: opts->record = arg; break;
+	case U_READY_FILE: opts->ready_file = arg; break;
+	case U_EXPLAIN: opts->explain = true; break;
+	case U_STATS: opts->stats = true; break;
+	case U_STRICT: opts->strict = true; break;
+	case U_BUFFER: opts->ring_bytes = size(state, option, arg); break;
+	case U_SOCKETS: opts->max_sockets = whole(state, option, arg, 1, 1 << 24); break;
+	case U_VERBOSE: opts->verbose = true; break;
+	case U_DEBUG: opts->debug = true; break;
+	}
+}
+
+static void parse_uniform(struct parser *p, struct argp_state *state, int option, char *arg)
+{
+	struct session_opts *opts = p->opts;
+
+	if (option < U_FIELDS) {
+		parse_field(p, state, option, arg);
+		return;
+	}
+	switch (option) {
+	case U_IPV4: p->want4 = true; break;
+	case U_IPV6: p->want6 = true; break;
+	case U_FILTER: parse_filter(p, state, arg); break;
+	case U_OUTPUT: opts->format = format(state, arg); break;
+	case U_CSV: opts->format = OUT_CSV; break;
+	case U_JSON: opts->format = OUT_JSON; break;
+	case U_COLUMNS: parse_columns(p, arg); break;
+	case U_NO_HEADER: opts->header = false; break;
+	default: parse_run(p, state, option, arg);
+	}
+}
+
+/* One family asked for is a filter; both are none. */
+static void finish(struct parser *p, struct argp_state *state)
+{
+	struct session_opts *opts = p->opts;
+	int i;
+
+	if (p->want4 != p->want6)
+		parse_field(p, state, FIELD_IP, p->want4 ? "4" : "6");
+	for (i = 0; i < opts->n_tools; i++) {
+		opts->both[i] = (struct filter_node){ .kind = FILTER_AND, .a = opts->common, .b = opts->expr[i] };
+		opts->filter[i] = !opts->common ? opts->expr[i] : !opts->expr[i] ? opts->common : &opts->both[i];
+	}
+}
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct parser *p = state->input;
+	const struct opt *o;
+
+	switch (key) {
+	case ARGP_KEY_ARG:
+		if (p->replay && !p->opts->replay)
+			p->opts->replay = arg;
+		else
+			argp_failure(state, EXIT_USAGE, 0, "'%s' is one argument too many", arg);
+		return 0;
+	case ARGP_KEY_END:
+		if (p->replay && !p->opts->replay)
+			argp_failure(state, EXIT_USAGE, 0, "replay needs the file of a recording");
+		finish(p, state);
+		return 0;
+	}
+	if (key == 'h' && !p->letters['h'])
+		argp_state_help(state, stdout, ARGP_HELP_STD_HELP);
+	if (key > 0 && key < 128)
+		key = p->letters[key];
+	if (key >= KEY_OWN && key < KEY_OWN + 64) {
+		o = &p->own[key - KEY_OWN];
+		if (p->n_show < SESSION_MAX_SHOW)
+			p->opts->show[p->n_show++] = o->target;
+		return 0;
+	}
+	if (key < KEY_UNIFORM || key >= KEY_UNIFORM + U_COUNT)
+		return ARGP_ERR_UNKNOWN;
+	parse_uniform(p, state, key - KEY_UNIFORM, arg);
+	return 0;
+}
+
+/* argp puts what stands behind \v after the options. */
+static char *doc_of(const struct parser *p)
+{
+	const struct tool *tool = p->opts->tools[0];
+	char *doc = NULL;
+	size_t size;
+	FILE *f = open_memstream(&doc, &size);
+	int i;
+
+	if (!f)
+		return NULL;
+	if (p->replay)
+		fputs("Print a recording made with --record.", f);
+	else if (p->opts->n_tools > 1)
+		fputs("Several tools, one merged stream.", f);
+	else
+		fprintf(f, "%s.", tool->summary);
+	if (!p->replay && p->opts->n_tools == 1 && tool->examples) {
+		fputs("\vExamples:\n", f);
+		for (i = 0; tool->examples[i]; i++)
+			fprintf(f, "  nettrace %s\n        %s\n", tool->examples[i],
+				tool->examples[i] + strlen(tool->examples[i]) + 1);
+	}
+	fclose(f);
+	return doc;
+}
+
+void options_parse(struct session_opts *opts, const char *name, bool replay, int argc, char **argv)
+{
+	struct parser p = { .opts = opts, .name = name, .replay = replay, .fields = ~0u };
+	struct argp argp = { .options = p.table, .parser = parse, .args_doc = replay ? "FILE" : NULL };
+	char *doc;
+	int i;
+
+	opts->replaying = replay;
+	opts->header = true;
+	opts->ring_bytes = 4 << 20;
+	opts->max_sockets = 65536;
+	for (i = 0; i < opts->n_tools; i++)
+		p.fields &= opts->tools[i]->fields;
+	p.own = opts->n_tools == 1 ? opts->tools[0]->opts : NULL;
+	build_table(&p);
+	doc = doc_of(&p);
+	argp.doc = doc;
+	argp_err_exit_status = EXIT_USAGE;
+	argv[0] = (char *)name;
+	if (argp_parse(&argp, argc, argv, 0, NULL, &p))
+		exit(EXIT_USAGE);
+	free(doc);
+}
+
+void options_free(struct session_opts *opts)
+{
+	int i;
+
+	filter_free(opts->common);
+	for (i = 0; i < opts->n_tools; i++)
+		filter_free(opts->expr[i]);
+	for (i = 0; i < opts->n_cgroups; i++) {
+		free(opts->cgroups[i].word);
+		free(opts->cgroups[i].dir);
+	}
+}
+
+static void put_text(FILE *to, const char *key, const char *text)
+{
+	fprintf(to, ",\"%s\":", key);
+	if (!text) {
+		fputs("null", to);
+		return;
+	}
+	fputc('"', to);
+	for (; *text; text++) {
+		if (*text == '"' || *text == '\\')
+			fputc('\\', to);
+		fputc(*text, to);
+	}
+	fputc('"', to);
+}
+
+static void put_option(FILE *to, bool first, char letter, const char *name, const char *arg, const char *help,
+		       const char *same)
+{
+	fprintf(to, "%s{\"letter\":", first ? "" : ",");
+	fprintf(to, letter ? "\"%c\"" : "null", letter);
+	put_text(to, "name", name);
+	put_text(to, "arg", arg);
+	put_text(to, "help", help);
+	put_text(to, "same_as", same);
+	fputc('}', to);
+}
+
+static void put_tool(FILE *to, const struct tool *tool)
+{
+	const struct column *col;
+	const struct opt *o;
+	int i;
+
+	fprintf(to, "{\"name\":\"%s\"", tool->name);
+	put_text(to, "summary", tool->summary);
+	fputs(",\"options\":[", to);
+	for (o = tool->opts; o->letter || o->name; o++)
+		put_option(to, o == tool->opts, o->letter, o->name, o->arg, o->help,
+			   o->kind == OPT_SAME_AS ? o->target : NULL);
+	fputs("],\"filters\":[", to);
+	for (i = 0; i < FIELD_COUNT; i++)
+		if (!(fields_info[i].fields & ~tool->fields))
+			fprintf(to, "%s\"%s\"", i ? "," : "", fields_info[i].name);
+	fputs("],\"columns\":[", to);
+	for (col = tool->columns; col->name; col++) {
+		fprintf(to, "%s{\"name\":\"%s\"", col == tool->columns ? "" : ",", col->name);
+		put_text(to, "title", col->title);
+		put_text(to, "help", col->help);
+		fprintf(to, ",\"hidden\":%s}", col->flags & COL_HIDDEN ? "true" : "false");
+	}
+	fputs("]}", to);
+}
+
+void options_registry(FILE *to, const struct tool *const *tools, int n)
+{
+	bool first = true;
+	int i;
+
+	fprintf(to, "{\"version\":\"%s\",\"options\":[", NETTRACE_VERSION);
+	for (i = 0; i < U_COUNT; i++)
+		if (uniform[i].name) {
+			put_option(to, first, uniform[i].letter, uniform[i].name, uniform[i].arg, uniform[i].help, NULL);
+			first = false;
+		}
+	fputs("],\"tools\":[", to);
+	for (i = 0; i < n; i++) {
+		if (i)
+			fputc(',', to);
+		put_tool(to, tools[i]);
+	}
+	fputs("]}\n", to);
+}

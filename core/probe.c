@@ -1,0 +1,371 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* Loads and attaches a tool's BPF object, trying variants as the planner asks. */
+#include "probe.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <zlib.h>
+
+/*
+ * libbpf tells which program failed, and why, only in its messages: this keeps the first of them. Its callback takes no
+ * context, so this is global.
+ */
+static struct {
+	bool debug;
+	char program[64];
+	char text[96];
+} messages;
+
+static int on_message(enum libbpf_print_level level, const char *format, va_list args)
+{
+	char line[512], *quote;
+
+	vsnprintf(line, sizeof(line), format, args);
+	if (messages.debug)
+		fputs(line, stderr);
+	if (level != LIBBPF_WARN || messages.program[0])
+		return 0;
+	if (sscanf(line, "libbpf: prog '%63[^']'", messages.program) != 1)
+		return 0;
+	quote = strstr(line, "': ");
+	snprintf(messages.text, sizeof(messages.text), "%.*s", (int)strcspn(quote + 3, "\n"), quote + 3);
+	return 0;
+}
+
+void probe_debug(bool on)
+{
+	messages.debug = on;
+	libbpf_set_print(on_message);
+}
+
+static int inflate_image(const struct probe_object *probe, void **image, size_t *len)
+{
+	z_stream z = { .next_in = (unsigned char *)probe->start, .avail_in = probe->end - probe->start };
+	uint32_t size;
+	int err = -EINVAL;
+
+	memcpy(&size, probe->end - 4, sizeof(size)); /* gzip ends with the length, little endian */
+	*len = __builtin_bswap32(__builtin_bswap32(size));
+	*image = malloc(*len);
+	if (!*image || inflateInit2(&z, 16 + MAX_WBITS) != Z_OK)
+		return -ENOMEM;
+	z.next_out = *image;
+	z.avail_out = *len;
+	if (inflate(&z, Z_FINISH) == Z_STREAM_END)
+		err = 0;
+	inflateEnd(&z);
+	return err;
+}
+
+int probe_splice(void *image, size_t len, const struct bpf_insn *filter, int n)
+{
+	const uint64_t mark = NT_FILTER_MARK;
+	struct bpf_insn lo, hi;
+	size_t at;
+
+	if (n > NT_FILTER_SLOTS)
+		return -E2BIG;
+	/* Sections of instructions are 8-byte aligned in the file. */
+	for (at = 0; at + (NT_FILTER_SLOTS + 2) * sizeof(lo) <= len; at += sizeof(lo)) {
+		memcpy(&lo, (char *)image + at, sizeof(lo));
+		memcpy(&hi, (char *)image + at + sizeof(lo), sizeof(hi));
+		if (lo.code != (BPF_LD | BPF_DW | BPF_IMM) || (uint32_t)lo.imm != (uint32_t)mark ||
+		    (uint32_t)hi.imm != mark >> 32)
+			continue;
+		/* The mark's own two slots stay: they only set r0. */
+		memcpy((char *)image + at + 2 * sizeof(lo), filter, n * sizeof(lo));
+		return 0;
+	}
+	return -ENOENT;
+}
+
+static int set_section(struct bpf_object *object, const char *name, const void *data, size_t size)
+{
+	struct bpf_map *map = bpf_object__find_map_by_name(object, name);
+
+	return map ? bpf_map__set_initial_value(map, data, size) : -ENOENT;
+}
+
+static int set_entries(struct bpf_object *object, const char *name, uint32_t entries)
+{
+	struct bpf_map *map = bpf_object__find_map_by_name(object, name);
+
+	return map ? bpf_map__set_max_entries(map, entries) : 0;
+}
+
+static const char *const shared_maps[] = {
+	"nt_events", "nt_reader", "nt_socks", "nt_held", "nt_listeners", "nt_cgroups",
+};
+
+static int share_maps(struct bpf_object *object, const struct probe *with)
+{
+	struct bpf_map *map;
+	size_t i;
+	int fd, err;
+
+	for (i = 0; i < sizeof(shared_maps) / sizeof(*shared_maps); i++) {
+		map = bpf_object__find_map_by_name(object, shared_maps[i]);
+		fd = probe_map(with, shared_maps[i]);
+		if (!map || fd < 0)
+			continue;
+		err = bpf_map__reuse_fd(map, fd);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+static int configure(struct bpf_object *object, const struct probe_config *config)
+{
+	int err;
+
+	err = set_section(object, ".rodata.params", &config->params, sizeof(config->params));
+	if (err || config->shared)
+		return err ? err : share_maps(object, config->shared);
+	err = set_entries(object, "nt_events", config->params.ring_bytes);
+	if (!err)
+		err = set_entries(object, "nt_socks", config->max_sockets);
+	if (!err)
+		err = set_entries(object, "nt_held", config->max_sockets);
+	if (!err)
+		err = set_entries(object, "nt_listeners", config->max_sockets / 16 + 64);
+	return err;
+}
+
+struct attempt {
+	struct probe *probe;
+	const struct probe_config *config;
+	void *image;
+	size_t image_len;
+};
+
+/* A kprobe program loads anywhere; without CONFIG_KPROBES only attaching it fails, which --explain does not do. */
+static bool kprobes_missing(const struct bpf_program *program)
+{
+	return bpf_program__type(program) == BPF_PROG_TYPE_KPROBE &&
+	       access("/sys/bus/event_source/devices/kprobe", F_OK) &&
+	       access("/sys/kernel/tracing/kprobe_events", F_OK);
+}
+
+static int failed(struct plan_failure *failure, int err, const char *format, const char *a, const char *b)
+{
+	failure->error = -err;
+	snprintf(failure->why, sizeof(failure->why), format, a, b);
+	return err;
+}
+
+/* Marks the chosen programs for loading. */
+static int choose(struct bpf_object *object, const struct plan *plan, int *slot, struct plan_failure *failure)
+{
+	const struct attach_alt *alt;
+	struct bpf_program *program;
+	int i, s;
+
+	bpf_object__for_each_program(program, object)
+		bpf_program__set_autoload(program, false);
+	for (s = 0; s < plan->n_slots; s++) {
+		alt = plan_alt(plan, s);
+		for (i = 0; alt && i < PLAN_MAX_PROGS && alt->progs[i]; i++) {
+			program = bpf_object__find_program_by_name(object, alt->progs[i]);
+			*slot = s;
+			if (!program)
+				return failed(failure, -ENOENT, "%s%s is not in the object", alt->progs[i], "");
+			if (kprobes_missing(program))
+				return failed(failure, -ENOENT, "%s%s", "this kernel has no kprobes", "");
+			bpf_program__set_autoload(program, true);
+		}
+	}
+	*slot = -1;
+	return 0;
+}
+
+static int slot_of(const struct plan *plan, const char *program)
+{
+	const struct attach_alt *alt;
+	int i, s;
+
+	for (s = 0; s < plan->n_slots; s++) {
+		alt = plan_alt(plan, s);
+		for (i = 0; alt && i < PLAN_MAX_PROGS && alt->progs[i]; i++)
+			if (!strcmp(alt->progs[i], program))
+				return s;
+	}
+	return -1;
+}
+
+static int load(struct bpf_object *object, const struct plan *plan, int *slot, struct plan_failure *failure)
+{
+	int err;
+
+	messages.program[0] = 0;
+	err = bpf_object__load(object);
+	if (!err)
+		return 0;
+	*slot = slot_of(plan, messages.program);
+	if (err == -EPERM)
+		return failed(failure, err, "%s%s", "loading is not permitted", "");
+	if (err == -ESRCH || err == -ENOENT)
+		return failed(failure, err, "%s%s", "this kernel has no such hook", "");
+	return failed(failure, err, "loading failed: %s (%s)", strerror(-err), messages.text);
+}
+
+/* The cgroup v2 directories that filters ask for; before attaching, so that no event misses them. */
+static int put_cgroups(const struct probe *probe, const struct probe_config *config)
+{
+	int map = probe_map(probe, "nt_cgroups"), fd, err = 0;
+	uint32_t i;
+
+	for (i = 0; i < config->params.n_cgroups && !config->shared && !err; i++) {
+		if (config->params.cgroup1_ids[i])
+			continue;
+		fd = open(config->cgroups[i].dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (fd < 0)
+			return -errno;
+		err = bpf_map_update_elem(map, &i, &fd, BPF_ANY) ? -errno : 0;
+		close(fd);
+	}
+	return err;
+}
+
+static int attach(struct probe *probe, const struct plan *plan, int *slot, struct plan_failure *failure)
+{
+	const struct attach_alt *alt;
+	struct bpf_program *program;
+	struct bpf_link *link;
+	int i, s, err;
+
+	for (s = 0; s < plan->n_slots; s++) {
+		alt = plan_alt(plan, s);
+		for (i = 0; alt && i < PLAN_MAX_PROGS && alt->progs[i]; i++) {
+			program = bpf_object__find_program_by_name(probe->object, alt->progs[i]);
+			link = bpf_program__attach(program);
+			err = -errno;
+			if (!link) {
+				*slot = s;
+				return failed(failure, err, "attaching failed: %s%s", strerror(-err), "");
+			}
+			probe->links[probe->n_links++] = link;
+		}
+	}
+	return 0;
+}
+
+static int attempt(void *ctx, const struct plan *plan, int *slot, struct plan_failure *failure)
+{
+	struct attempt *a = ctx;
+	struct probe *probe = a->probe;
+	LIBBPF_OPTS(bpf_object_open_opts, open_opts, .object_name = a->probe->tool->name);
+	int err;
+
+	probe->object = bpf_object__open_mem(a->image, a->image_len, &open_opts);
+	if (!probe->object)
+		return -errno;
+	err = choose(probe->object, plan, slot, failure);
+	if (!err)
+		err = configure(probe->object, a->config);
+	if (!err)
+		err = load(probe->object, plan, slot, failure);
+	if (!err)
+		err = put_cgroups(probe, a->config);
+	if (!err && a->config->attach)
+		err = attach(probe, plan, slot, failure);
+	if (err)
+		probe_close(probe);
+	return err;
+}
+
+int probe_open(struct probe *probe, const struct tool *tool, const struct probe_config *config, int *missing)
+{
+	struct attempt a = { .probe = probe, .config = config };
+	struct plan_kernel kernel = { .attempt = attempt, .ctx = &a };
+	int err;
+
+	memset(probe, 0, sizeof(*probe));
+	probe->tool = tool;
+	plan_init(&probe->plan, tool->attach);
+	err = inflate_image(&tool->probe, &a.image, &a.image_len);
+	if (!err && config->filter)
+		err = probe_splice(a.image, a.image_len, config->filter, config->filter_len);
+	if (!err)
+		err = plan_run(&probe->plan, &kernel, missing);
+	free(a.image);
+	return err;
+}
+
+void probe_detach(struct probe *probe)
+{
+	while (probe->n_links)
+		bpf_link__destroy(probe->links[--probe->n_links]);
+}
+
+void probe_close(struct probe *probe)
+{
+	probe_detach(probe);
+	bpf_object__close(probe->object);
+	probe->object = NULL;
+}
+
+int probe_map(const struct probe *probe, const char *name)
+{
+	return bpf_object__find_map_fd_by_name(probe->object, name);
+}
+
+int probe_stats(const struct probe *probe, struct session_stats *stats)
+{
+	int cpus = libbpf_num_possible_cpus(), fd = probe_map(probe, "nt_counters"), i;
+	struct bpf_prog_info info;
+	struct bpf_program *program;
+	struct nt_counters *count;
+	uint32_t key = 0, len;
+	int err = 0;
+
+	if (cpus < 0 || fd < 0)
+		return cpus < 0 ? cpus : fd;
+	count = calloc(cpus, sizeof(*count));
+	if (!count)
+		return -ENOMEM;
+	if (bpf_map_lookup_elem(fd, &key, count))
+		err = -errno;
+	for (i = 0; i < cpus; i++) {
+		stats->seen += count[i].seen;
+		stats->filtered += count[i].filtered;
+		stats->lost_buffer += count[i].lost_buffer;
+		stats->lost_map += count[i].lost_map;
+	}
+	free(count);
+	bpf_object__for_each_program(program, probe->object) {
+		memset(&info, 0, sizeof(info));
+		len = sizeof(info);
+		if (bpf_program__fd(program) >= 0 &&
+		    !bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &len))
+			stats->missed += info.recursion_misses;
+	}
+	return err;
+}
+
+void probe_explain(const struct probe *probe, void *file)
+{
+	const struct attach_slot *slot;
+	const struct attach_alt *alt;
+	int s, a;
+
+	for (s = 0; s < probe->plan.n_slots; s++) {
+		slot = &probe->plan.slots[s];
+		alt = plan_alt(&probe->plan, s);
+		fprintf(file, "%s: %s: %s", probe->tool->name, slot->what, alt ? alt->progs[0] : "nothing");
+		if (alt && alt->loses)
+			fprintf(file, " (%s)", alt->loses);
+		for (a = 0; a < PLAN_MAX_ALTS && slot->alts[a].progs[0]; a++)
+			if (probe->plan.failures[s][a].error)
+				fprintf(file, "; tried %s: %s", slot->alts[a].progs[0],
+					probe->plan.failures[s][a].why);
+		fputc('\n', file);
+	}
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* A tool's BPF object: configured, loaded and attached by way of the planner. The only part that speaks to libbpf. */
+#ifndef NT_PROBE_H
+#define NT_PROBE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "plan.h"
+#include "session.h"
+
+struct bpf_insn;
+struct bpf_link;
+struct bpf_object;
+
+struct probe_config {
+	struct nt_params params;
+	uint32_t max_sockets;
+	const struct bpf_insn *filter; /* NULL: none */
+	int filter_len;
+	const struct session_cgroup *cgroups; /* params.n_cgroups of them */
+	bool attach;                   /* false: load only (--explain) */
+	const struct probe *shared;    /* whose maps this one uses too, or NULL */
+};
+
+struct probe {
+	const struct tool *tool;
+	struct plan plan;
+	struct bpf_object *object;
+	struct bpf_link *links[PLAN_MAX_SLOTS * PLAN_MAX_PROGS];
+	int n_links;
+};
+
+/* Sends libbpf's and the verifier's words to stderr, or (the default) keeps them to explain failures. */
+void probe_debug(bool on);
+
+/* 0 or -errno; -EOPNOTSUPP: *missing is the slot that nothing could fill, probe->plan says why. */
+int probe_open(struct probe *probe, const struct tool *tool, const struct probe_config *config, int *missing);
+/* Stops the events; what is in the ring stays readable. */
+void probe_detach(struct probe *probe);
+void probe_close(struct probe *probe);
+
+int probe_map(const struct probe *probe, const char *name); /* fd or -errno */
+/* Adds the counters of all CPUs, and the runs that the kernel skipped. 0 or -errno. */
+int probe_stats(const struct probe *probe, struct session_stats *stats);
+
+/* Overwrites the marked no-ops of an object file image with a filter. -ENOENT: no mark. */
+int probe_splice(void *image, size_t len, const struct bpf_insn *filter, int n);
+
+/* What each slot uses, and what was tried, to stdout (--explain) or stderr (-v). */
+void probe_explain(const struct probe *probe, void *file);
+
+#endif

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Recordings: the raw events of a run and the names they need, in a file. Byte order is the writing host's (marked in the
+ * head); each block carries a CRC-32, so that damage is seen and what is whole can still be read.
+ */
+#ifndef NT_RECORD_H
+#define NT_RECORD_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "tool.h"
+
+struct recorder;
+
+/* The file is created new or cut, never through a symbolic link. 0 or -errno. */
+int recorder_open(struct recorder **rec, const char *path, const struct tool *const *tools, int n_tools);
+int recorder_clock(struct recorder *rec, int64_t realtime_minus_monotonic);
+int recorder_cgroup(struct recorder *rec, uint64_t id, const char *path);
+int recorder_event(struct recorder *rec, const void *event, size_t len);
+int recorder_flush(struct recorder *rec);
+/* Writes the end mark, without which a recording counts as cut off. Frees in any case. */
+int recorder_close(struct recorder *rec);
+
+struct recording;
+
+struct record_block {
+	enum record_kind {
+		RECORD_TOOL = 1, /* text: its name; value: crc of its columns, see record_schema() */
+		RECORD_CLOCK,    /* value: realtime minus monotonic, ns, two's complement */
+		RECORD_CGROUP,   /* value: id; text: path */
+		RECORD_EVENT,    /* data: the event */
+		RECORD_END,      /* value: number of events */
+	} kind;
+	uint64_t value;
+	const char *text;  /* NUL-terminated */
+	const void *data;  /* 8-byte aligned */
+	size_t len;
+};
+
+/* Reads from memory (borrowed) or a whole file. -EINVAL: not a recording; -ENOTSUP: another version or byte order. */
+int recording_open_mem(struct recording **rec, const void *data, size_t len);
+int recording_open(struct recording **rec, const char *path);
+void recording_close(struct recording *rec);
+/*
+ * 1: *block is the next one (valid until the next call); 0: the end mark was read; -EBADMSG: damaged or cut off here (*at is the
+ * offset in the file).
+ */
+int recording_next(struct recording *rec, struct record_block *block, size_t *at);
+void recording_rewind(struct recording *rec);
+
+/* A fingerprint of the columns' names and places: events of another layout are not read as ours. */
+uint32_t record_schema(const struct tool *tool);
+
+#endif

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* Prints a recording through the same rows, filters and formats as a live run. */
+#include <errno.h>
+#include <string.h>
+
+#include "record.h"
+#include "rows.h"
+
+struct replay {
+	const struct session_opts *opts;
+	struct rows rows;
+	int tool_of[SESSION_MAX_TOOLS]; /* index in the file to index in opts */
+	int n_tools;
+	int code;
+	struct fault *fault;
+	size_t at;
+};
+
+static int learn_tool(struct replay *r, const struct record_block *block)
+{
+	const struct session_opts *opts = r->opts;
+	int i;
+
+	for (i = 0; i < opts->n_tools; i++)
+		if (!strcmp(opts->tools[i]->name, block->text))
+			break;
+	if (i == opts->n_tools || r->n_tools == SESSION_MAX_TOOLS)
+		return fault_set(r->fault, EXIT_USAGE, "%s: made by a tool '%s' that this nettrace does not have",
+				 opts->replay, block->text);
+	if (block->value != record_schema(opts->tools[i]))
+		return fault_set(r->fault, EXIT_USAGE, "%s: made by another version of %s", opts->replay,
+				 opts->tools[i]->name);
+	r->tool_of[r->n_tools++] = i;
+	return 0;
+}
+
+/* The bits in the file answer the recording's question, not ours. */
+static uint16_t cgroup_bits(struct replay *r, uint64_t id)
+{
+	const struct session_opts *opts = r->opts;
+	const char *path = opts->n_cgroups ? cgroups_path(r->rows.cgroups, id) : NULL;
+	uint16_t bits = 0;
+	int i;
+
+	for (i = 0; path && i < opts->n_cgroups; i++)
+		if (cgroup_matches(opts->cgroups[i].by, opts->cgroups[i].word, path))
+			bits |= 1 << i;
+	return bits;
+}
+
+/* false: enough, or the output failed. The event is copied: its tool's number is ours, not the file's. */
+static bool replay_event(struct replay *r, const struct record_block *block)
+{
+	uint64_t copy[512];
+	struct nt_event *e = (struct nt_event *)copy;
+	const struct filter_node *filter;
+
+	if (block->len > sizeof(copy))
+		return true;
+	memcpy(copy, block->data, block->len);
+	if (e->tool >= r->n_tools)
+		return true;
+	e->tool = r->tool_of[e->tool];
+	e->owner.cgroup_bits = cgroup_bits(r, e->owner.cgroup);
+	filter = r->opts->filter[e->tool];
+	if (filter && !filter_eval(filter, e, block->len))
+		return true;
+	return rows_event(&r->rows, e, block->len);
+}
+
+static bool replay_block(struct replay *r, const struct record_block *block)
+{
+	switch (block->kind) {
+	case RECORD_TOOL:
+		r->code = learn_tool(r, block);
+		return !r->code;
+	case RECORD_CLOCK:
+		out_set_clock(r->rows.out, block->value);
+		return true;
+	case RECORD_CGROUP:
+		return true;
+	case RECORD_EVENT:
+		return replay_event(r, block);
+	case RECORD_END:
+		break;
+	}
+	return false;
+}
+
+/* Names may come after the first event that needs them. */
+static void learn_names(struct replay *r, struct recording *rec)
+{
+	struct record_block block;
+
+	while (recording_next(rec, &block, &r->at) == 1)
+		if (block.kind == RECORD_CGROUP)
+			cgroups_learn(r->rows.cgroups, block.value, block.text);
+	recording_rewind(rec);
+}
+
+static int print_all(struct replay *r, struct recording *rec)
+{
+	struct record_block block;
+	bool more = true;
+	int ret = 1;
+
+	while (more && (ret = recording_next(rec, &block, &r->at)) == 1) {
+		more = replay_block(r, &block);
+		if (r->rows.error)
+			break;
+	}
+	if (!r->code)
+		rows_headers(&r->rows);
+	rows_flush(&r->rows);
+	if (r->code)
+		return r->code;
+	if (ret == -EBADMSG)
+		return fault_set(r->fault, EXIT_RUNNING, "%s: damaged or cut off at byte %zu; what came before is printed",
+				 r->opts->replay, r->at);
+	return rows_result(&r->rows, r->fault);
+}
+
+int session_replay(const struct session_opts *opts, struct fault *fault)
+{
+	struct replay r = { .opts = opts, .fault = fault };
+	struct recording *rec = NULL;
+	int err, code;
+
+	err = recording_open(&rec, opts->replay);
+	if (err == -EINVAL)
+		return fault_set(fault, EXIT_USAGE, "%s: not a recording of nettrace", opts->replay);
+	if (err == -ENOTSUP)
+		return fault_set(fault, EXIT_USAGE, "%s: a recording of another version or byte order", opts->replay);
+	if (err)
+		return fault_set(fault, EXIT_USAGE, "%s: %s", opts->replay, strerror(-err));
+	code = rows_open(&r.rows, opts, fault);
+	if (!code) {
+		learn_names(&r, rec);
+		code = print_all(&r, rec);
+	}
+	rows_close(&r.rows);
+	recording_close(rec);
+	return code;
+}

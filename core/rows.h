@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* From raw events to text: what a live run and a replay have in common behind the reader. */
+#ifndef NT_ROWS_H
+#define NT_ROWS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "cgroup.h"
+#include "session.h"
+
+struct rows {
+	const struct session_opts *opts;
+	struct out *out;
+	struct view *views[SESSION_MAX_TOOLS];
+	struct cgroups *cgroups;
+	uint64_t printed;
+	int error; /* of the output, negative errno; -EPIPE is a reader that went away */
+};
+
+/* Returns an exit code. Takes a word of --columns that is no column for a usage error. */
+int rows_open(struct rows *rows, const struct session_opts *opts, struct fault *fault);
+void rows_close(struct rows *rows);
+
+/* The event is a row of its tool. false: the output failed or --max-events was reached. */
+bool rows_event(struct rows *rows, const void *event, size_t len);
+/* Headings that come before any row. */
+void rows_headers(struct rows *rows);
+void rows_stats(struct rows *rows, const struct session_stats *stats);
+/* false: the output failed. */
+bool rows_flush(struct rows *rows);
+/* The exit code that the output's state deserves. */
+int rows_result(const struct rows *rows, struct fault *fault);
+
+#endif

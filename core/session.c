@@ -1,0 +1,502 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* A live run: attach, read, print, stop. */
+#include "session.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <linux/bpf.h>
+#include <malloc.h>
+#include <netinet/tcp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "caps.h"
+#include "cgroup1.h"
+#include "probe.h"
+#include "record.h"
+#include "rows.h"
+#include "snapshot.h"
+
+#define BATCH_MS 50 /* while events come, the ring is looked at this often */
+
+struct session {
+	const struct session_opts *opts;
+	struct probe probes[SESSION_MAX_TOOLS];
+	int n_probes;
+	struct bpf_insn *filters[SESSION_MAX_TOOLS];
+	uint64_t start; /* ns, CLOCK_MONOTONIC */
+	struct ring_buffer *ring;
+	volatile struct nt_reader *reader;
+	struct rows rows;
+	struct recorder *recorder;
+	struct session_stats stats;
+	int epoll, signals;
+	bool stop;
+	struct fault *fault;
+};
+
+static uint64_t now(clockid_t clock)
+{
+	struct timespec ts;
+
+	clock_gettime(clock, &ts);
+	return ts.tv_sec * 1000000000ull + ts.tv_nsec;
+}
+
+static int on_record(void *ctx, void *data, size_t len)
+{
+	struct session *s = ctx;
+	struct nt_event *e = data;
+
+	s->stats.sent++;
+	if (s->stop)
+		return 0; /* counted, not printed: --max-events was reached */
+	if (s->recorder && recorder_event(s->recorder, data, len))
+		s->stop = true;
+	if (e->tool < s->opts->n_tools && !rows_event(&s->rows, data, len))
+		s->stop = true;
+	if (s->opts->max_events && s->rows.printed >= s->opts->max_events)
+		s->stop = true;
+	return 0;
+}
+
+static void put_name(void *ctx, uint64_t id, const char *path)
+{
+	recorder_cgroup(ctx, id, path);
+}
+
+/* Reads what is in the ring and writes the rows out. Returns the number of events. */
+static int drain(struct session *s)
+{
+	int64_t offset = now(CLOCK_REALTIME) - now(CLOCK_MONOTONIC);
+	int n;
+
+	out_set_clock(s->rows.out, offset);
+	if (s->recorder)
+		recorder_clock(s->recorder, offset);
+	n = ring_buffer__consume(s->ring);
+	if (s->recorder) {
+		cgroups_new_names(s->rows.cgroups, put_name, s->recorder);
+		if (recorder_flush(s->recorder)) {
+			fault_set(s->fault, EXIT_RUNNING, "writing %s failed: %s", s->opts->record,
+				  strerror(errno));
+			s->stop = true;
+		}
+	}
+	if (!rows_flush(&s->rows))
+		s->stop = true;
+	return n;
+}
+
+/* The least privilege that every tool needs; CAP_SYS_ADMIN contains both. */
+static int check_host(struct fault *fault)
+{
+	char missing[128];
+
+	if (caps_missing((int[]){ CAPS_BPF, CAPS_PERFMON, -1 }, missing, sizeof(missing)))
+		return fault_set(fault, EXIT_PRIVILEGE,
+				 "not enough privilege: %s missing; run it as root (sudo) or give it these capabilities",
+				 missing);
+	if (access("/sys/kernel/btf/vmlinux", R_OK))
+		return fault_set(fault, EXIT_KERNEL,
+				 "this kernel cannot do it: /sys/kernel/btf/vmlinux: %s (CONFIG_DEBUG_INFO_BTF is needed)",
+				 strerror(errno));
+	return 0;
+}
+
+static int open_failed(struct session *s, const struct probe *probe, int err, int missing)
+{
+	const struct attach_slot *slot;
+	char tried[600];
+	size_t at = 0;
+	int a;
+
+	if (err != -EOPNOTSUPP)
+		return fault_set(s->fault, EXIT_KERNEL, "%s: loading the probes failed: %s%s", probe->tool->name,
+				 strerror(-err), err == -E2BIG ? " (the filter is too large)" : "");
+	slot = &probe->plan.slots[missing];
+	for (a = 0; a < PLAN_MAX_ALTS && slot->alts[a].progs[0] && at < sizeof(tried); a++)
+		at += snprintf(tried + at, sizeof(tried) - at, "%s%s: %s", a ? "; " : "", slot->alts[a].progs[0],
+			       probe->plan.failures[missing][a].why);
+	return fault_set(s->fault, EXIT_KERNEL, "this kernel cannot do it: %s has no hook for '%s' (tried %s)",
+			 probe->tool->name, slot->what, tried);
+}
+
+static int compile_filter(struct session *s, int i, struct probe_config *config)
+{
+	struct filter_node *filter = s->opts->filter[i];
+	int n;
+
+	if (!filter)
+		return 0;
+	s->filters[i] = calloc(NT_FILTER_SLOTS, sizeof(struct bpf_insn));
+	if (!s->filters[i])
+		return fault_set(s->fault, EXIT_RUNNING, "no memory");
+	n = filter_compile(filter, s->filters[i], NT_FILTER_SLOTS);
+	if (n < 0)
+		return fault_set(s->fault, EXIT_USAGE,
+				 "the filter is too large: it would need more than %d instructions",
+				 NT_FILTER_SLOTS);
+	config->filter = s->filters[i];
+	config->filter_len = n;
+	config->params.filter_on = 1;
+	return 0;
+}
+
+static int open_probes(struct session *s, bool attach)
+{
+	const struct session_opts *opts = s->opts;
+	struct probe_config config;
+	int i, err, code, missing = 0;
+
+	for (i = 0; i < opts->n_tools; i++) {
+		memset(&config, 0, sizeof(config));
+		config.params.start = s->start;
+		config.params.ring_bytes = opts->ring_bytes;
+		config.params.tool = i;
+		config.params.keep_owners = !i;
+		config.params.want_mntns = opts->want_mntns;
+		config.params.n_cgroups = opts->n_cgroups;
+		config.max_sockets = opts->max_sockets;
+		config.attach = attach;
+		config.cgroups = opts->cgroups;
+		config.shared = i ? &s->probes[0] : NULL;
+		code = cgroups1_params(opts, &config.params, s->fault);
+		if (!code)
+			code = compile_filter(s, i, &config);
+		if (code)
+			return code;
+		err = probe_open(&s->probes[i], opts->tools[i], &config, &missing);
+		if (err)
+			return open_failed(s, &s->probes[i], err, missing);
+		s->n_probes++;
+		if (opts->explain || opts->verbose)
+			probe_explain(&s->probes[i], opts->explain ? stdout : stderr);
+	}
+	return 0;
+}
+
+/* The maps as the first probe made them; the others share them. */
+static int open_ring(struct session *s)
+{
+	struct epoll_event event = { .events = EPOLLIN | EPOLLET };
+	int ring = probe_map(&s->probes[0], "nt_events"), reader = probe_map(&s->probes[0], "nt_reader");
+	void *page;
+
+	s->ring = ring_buffer__new(ring, on_record, s, NULL);
+	if (!s->ring)
+		return fault_set(s->fault, EXIT_KERNEL, "mapping the event buffer failed: %s", strerror(errno));
+	page = mmap(NULL, getpagesize(), PROT_READ | PROT_WRITE, MAP_SHARED, reader, 0);
+	if (page == MAP_FAILED)
+		return fault_set(s->fault, EXIT_KERNEL, "mapping the reader's page failed: %s", strerror(errno));
+	s->reader = page;
+	/*
+	 * Edge-triggered: a level-triggered wait would return at once while anything is unread, and the point is to let
+	 * events gather.
+	 */
+	if (epoll_ctl(s->epoll, EPOLL_CTL_ADD, ring, &event))
+		return fault_set(s->fault, EXIT_KERNEL, "waiting for events failed: %s", strerror(errno));
+	return 0;
+}
+
+struct holders {
+	const struct session_opts *opts;
+	int held, listeners;
+	uint64_t full;
+	struct member {
+		uint32_t pid;
+		uint16_t bits;
+	} *members; /* of the cgroups that filters ask for */
+	size_t n_members, room;
+	uint16_t bit;
+};
+
+static void add_member(void *ctx, uint32_t pid)
+{
+	struct holders *h = ctx;
+	struct member *more;
+
+	if (h->n_members == h->room) {
+		more = realloc(h->members, (h->room * 2 + 64) * sizeof(*more));
+		if (!more)
+			return;
+		h->members = more;
+		h->room = h->room * 2 + 64;
+	}
+	h->members[h->n_members++] = (struct member){ pid, h->bit };
+}
+
+static void list_members(struct holders *h)
+{
+	int i;
+
+	for (i = 0; i < h->opts->n_cgroups; i++) {
+		h->bit = 1 << i;
+		cgroup_members(h->opts->cgroups[i].dir, add_member, h);
+	}
+}
+
+static uint16_t bits_of(const struct holders *h, uint32_t pid)
+{
+	uint16_t bits = 0;
+	size_t i;
+
+	for (i = 0; i < h->n_members; i++)
+		if (h->members[i].pid == pid)
+			bits |= h->members[i].bits;
+	return bits;
+}
+
+static int hold(void *ctx, const struct snapshot_socket *sock, const struct nt_owner *holder)
+{
+	struct holders *h = ctx;
+	struct nt_listener key = { .netns = sock->netns, .port = sock->lport, .family = sock->family };
+	struct nt_owner owner = *holder;
+	int err;
+
+	if (owner.how == NT_OWNER_NONE)
+		return 0;
+	if (h->n_members)
+		owner.cgroup_bits = bits_of(h, owner.pid);
+	err = bpf_map_update_elem(h->held, &sock->cookie, &owner, BPF_ANY);
+	if (!err && sock->state == TCP_LISTEN) {
+		memcpy(key.addr, sock->laddr, sizeof(key.addr));
+		err = bpf_map_update_elem(h->listeners, &key, &owner, BPF_NOEXIST);
+		if (err && errno == EEXIST)
+			err = 0; /* it began to listen while we looked: the probe knows better */
+	}
+	if (err)
+		h->full++;
+	return 0;
+}
+
+/* After attaching, so that no socket falls between the two. */
+static void take_snapshot(struct session *s)
+{
+	struct holders h = { .opts = s->opts,
+			     .held = probe_map(&s->probes[0], "nt_held"),
+			     .listeners = probe_map(&s->probes[0], "nt_listeners") };
+	size_t unreadable = 0;
+
+	if (h.held < 0)
+		return;
+	list_members(&h);
+	if (snapshot_sockets(hold, &h, &unreadable) && s->opts->verbose)
+		fprintf(stderr, "sockets open before the start could not be listed: their owners are unknown\n");
+	if (unreadable && s->opts->verbose)
+		fprintf(stderr, "%zu processes or namespaces could not be read: their sockets have no owner\n", unreadable);
+	if (h.full)
+		fprintf(stderr, "%" PRIu64 " sockets open before the start have no owner: --sockets is too small\n", h.full);
+	free(h.members);
+}
+
+static int open_signals(struct session *s)
+{
+	struct epoll_event event = { .events = EPOLLIN, .data.u32 = 1 };
+	struct epoll_event hangup = { .data.u32 = 2 };
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	s->epoll = epoll_create1(EPOLL_CLOEXEC);
+	s->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (s->epoll < 0 || s->signals < 0 || epoll_ctl(s->epoll, EPOLL_CTL_ADD, s->signals, &event))
+		return fault_set(s->fault, EXIT_RUNNING, "waiting for signals failed: %s", strerror(errno));
+	/* A pipe whose reader has gone reports EPOLLERR without being asked; a file cannot be waited for, and need not. */
+	epoll_ctl(s->epoll, EPOLL_CTL_ADD, STDOUT_FILENO, &hangup);
+	return 0;
+}
+
+static int open_files(struct session *s)
+{
+	const struct session_opts *opts = s->opts;
+	int err;
+
+	if (!opts->record)
+		return 0;
+	err = recorder_open(&s->recorder, opts->record, opts->tools, opts->n_tools);
+	if (err)
+		return fault_set(s->fault, EXIT_RUNNING, "--record: '%s': %s", opts->record, strerror(-err));
+	return 0;
+}
+
+static int say_ready(struct session *s)
+{
+	const char *path = s->opts->ready_file;
+	int fd;
+
+	if (!path)
+		return 0;
+	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
+	if (fd < 0)
+		return fault_set(s->fault, EXIT_RUNNING, "--ready-file: '%s': %s", path, strerror(errno));
+	close(fd);
+	return 0;
+}
+
+/* Waits for an event's wake-up, a signal, the end of the output or `timeout_ms` (-1: none). */
+static void wait_for(struct session *s, int timeout_ms)
+{
+	struct epoll_event events[3];
+	int i, n;
+
+	n = epoll_wait(s->epoll, events, 3, timeout_ms);
+	for (i = 0; i < n; i++)
+		if (events[i].data.u32 == 1 || (events[i].data.u32 == 2 && events[i].events & EPOLLERR))
+			s->stop = true;
+}
+
+static int remaining_ms(const struct session *s, uint64_t deadline, int most)
+{
+	uint64_t t = now(CLOCK_MONOTONIC), left;
+
+	if (!s->opts->duration_ns)
+		return most;
+	left = deadline > t ? (deadline - t + 999999) / 1000000 : 0;
+	return most >= 0 && left > (uint64_t)most ? most : left > 1000000 ? 1000000 : (int)left;
+}
+
+/*
+ * Two speeds: while events come, the ring is read every BATCH_MS; when a batch was empty we sleep without a timer and the
+ * next event wakes us (nt_wakeup() in probes/event.bpf.h).
+ */
+static void run(struct session *s)
+{
+	uint64_t deadline = now(CLOCK_MONOTONIC) + s->opts->duration_ns;
+	bool idle = false;
+
+	while (!s->stop && (!s->opts->duration_ns || now(CLOCK_MONOTONIC) < deadline)) {
+		if (idle) {
+			s->reader->asleep = 1;
+			__sync_synchronize();
+			if (!drain(s) && !s->stop)
+				wait_for(s, remaining_ms(s, deadline, -1));
+			s->reader->asleep = 0;
+		} else {
+			wait_for(s, remaining_ms(s, deadline, BATCH_MS));
+		}
+		idle = !drain(s);
+	}
+}
+
+static void say_losses(const struct session *s)
+{
+	const struct session_stats *st = &s->stats;
+
+	if (st->lost_buffer)
+		fprintf(stderr, "%" PRIu64 " events were lost, the buffer was full: a larger --buffer helps\n",
+			st->lost_buffer);
+	if (st->lost_map)
+		fprintf(stderr, "%" PRIu64 " sockets could not be remembered: a larger --sockets helps\n", st->lost_map);
+	if (st->missed)
+		fprintf(stderr, "the kernel skipped %" PRIu64 " probe runs: fewer tools at once help\n", st->missed);
+}
+
+static int finish(struct session *s)
+{
+	const struct session_stats *st = &s->stats;
+	int i, err, code;
+
+	for (i = 0; i < s->n_probes; i++)
+		probe_detach(&s->probes[i]);
+	while (drain(s) > 0)
+		;
+	for (i = 0; i < s->n_probes; i++)
+		probe_stats(&s->probes[i], &s->stats);
+	s->stats.time = now(CLOCK_MONOTONIC);
+	if (s->opts->stats)
+		rows_stats(&s->rows, &s->stats);
+	rows_flush(&s->rows);
+	say_losses(s);
+	err = recorder_close(s->recorder);
+	s->recorder = NULL;
+	code = rows_result(&s->rows, s->fault);
+	if (!code && err)
+		code = fault_set(s->fault, EXIT_RUNNING, "writing %s failed: %s", s->opts->record, strerror(-err));
+	if (!code && s->fault->text[0])
+		code = EXIT_RUNNING;
+	if (!code && s->opts->strict && (st->lost_buffer || st->lost_map || st->lost_stack || st->missed))
+		code = fault_set(s->fault, EXIT_LOST, "events were lost and --strict was given");
+	return code;
+}
+
+static void close_session(struct session *s)
+{
+	int i;
+
+	ring_buffer__free(s->ring);
+	if (s->reader)
+		munmap((void *)s->reader, getpagesize());
+	for (i = 0; i < s->n_probes; i++)
+		probe_close(&s->probes[i]);
+	for (i = 0; i < SESSION_MAX_TOOLS; i++)
+		free(s->filters[i]);
+	rows_close(&s->rows);
+	recorder_close(s->recorder);
+	free(s);
+}
+
+static int prepare(struct session *s)
+{
+	int code;
+
+	code = rows_open(&s->rows, s->opts, s->fault);
+	if (!code)
+		code = check_host(s->fault);
+	if (!code)
+		code = open_signals(s);
+	if (!code)
+		code = open_files(s);
+	s->start = now(CLOCK_MONOTONIC);
+	if (!code)
+		code = open_probes(s, true);
+	if (!code)
+		code = open_ring(s);
+	if (code)
+		return code;
+	take_snapshot(s);
+	malloc_trim(0);
+	rows_headers(&s->rows);
+	rows_flush(&s->rows);
+	return say_ready(s);
+}
+
+int session_run(const struct session_opts *opts, struct fault *fault)
+{
+	struct session *s = calloc(1, sizeof(*s));
+	int code;
+
+	if (!s)
+		return fault_set(fault, EXIT_RUNNING, "no memory");
+	s->opts = opts;
+	s->fault = fault;
+	probe_debug(opts->debug);
+	if (opts->explain) {
+		code = check_host(fault);
+		if (!code)
+			code = open_probes(s, false);
+		close_session(s);
+		return code;
+	}
+	code = prepare(s);
+	if (!code) {
+		run(s);
+		code = finish(s);
+	}
+	close_session(s);
+	return code;
+}

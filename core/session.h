@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* A run of one tool or several: what the command line asked for, and doing it. */
+#ifndef NT_SESSION_H
+#define NT_SESSION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "cgroup.h"
+#include "fault.h"
+#include "filter.h"
+#include "out.h"
+#include "tool.h"
+
+#define SESSION_MAX_TOOLS 16
+#define SESSION_MAX_SHOW 16
+
+struct session_opts {
+	const struct tool *tools[SESSION_MAX_TOOLS];
+	int n_tools;
+	enum out_format format;
+	bool header;
+	const char *columns;      /* --columns or NULL */
+	const char *show[SESSION_MAX_SHOW + 1]; /* hidden columns to show, NULL-terminated */
+	struct filter_node *common; /* what the options say, for every tool */
+	struct filter_node *expr[SESSION_MAX_TOOLS]; /* what --filter says, in each tool's fields */
+	struct filter_node both[SESSION_MAX_TOOLS];
+	struct filter_node *filter[SESSION_MAX_TOOLS]; /* the AND of the two (borrowed); NULL: everything passes */
+	struct session_cgroup {
+		enum cgroup_by by;
+		char *word;       /* as the user wrote it */
+		char *dir;        /* what it means on this host; NULL in a replay */
+	} cgroups[NT_MAX_CGROUPS]; /* [i]: bit i of nt_owner.cgroup_bits */
+	int n_cgroups;
+	bool want_mntns;
+	uint64_t duration_ns;     /* 0: until stopped */
+	uint64_t max_events;      /* 0: any number */
+	uint64_t ring_bytes;      /* a power of two */
+	uint32_t max_sockets;
+	const char *record, *ready_file;
+	const char *replay;       /* the recording */
+	bool replaying;
+	bool explain, stats, strict, verbose, debug;
+};
+
+/* Counters of one run, the sum of its tools'. seen == filtered + sent + lost_buffer + lost_map + lost_stack. */
+struct session_stats {
+	uint64_t seen, filtered, sent, lost_buffer, lost_map, lost_stack;
+	uint64_t missed; /* runs that the kernel skipped (recursion_misses, 5.12+) */
+	uint64_t time;   /* ns, CLOCK_MONOTONIC */
+};
+
+/* Both return an exit code; `fault` has the sentence when it is not 0. */
+int session_run(const struct session_opts *opts, struct fault *fault);
+int session_replay(const struct session_opts *opts, struct fault *fault);
+
+#endif

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* What the author of a tool reads. A tool is this description; the core does the rest. */
+#ifndef NT_TOOL_H
+#define NT_TOOL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "abi.h"
+#include "column.h"
+
+#define PLAN_MAX_SLOTS 8
+#define PLAN_MAX_ALTS 5
+#define PLAN_MAX_PROGS 4
+
+/* One way to see something: programs that work only together, by their names in the .bpf.c. */
+struct attach_alt {
+	const char *progs[PLAN_MAX_PROGS];
+	const char *loses; /* what is missing in this variant, for --explain and doctor; NULL: nothing */
+};
+
+/* One thing to see, and the ways to see it, best first. The list ends with a slot without `what`. */
+struct attach_slot {
+	const char *what;
+	bool optional; /* the tool is still right without it */
+	struct attach_alt alts[PLAN_MAX_ALTS];
+};
+
+/* Which fields the tool's events carry, and so which of the uniform filter options it takes. */
+enum {
+	FIELDS_OWNER = 1 << 0, /* pid tid comm uid cgroup mntns */
+	FIELDS_FLOW = 1 << 1,  /* ports, addresses, family, netns */
+};
+
+/* What an option of the tool's own does. Most are other names of what every tool has. */
+enum opt_kind {
+	OPT_SHOW,   /* shows the hidden column `target` */
+	OPT_SAME_AS, /* is the uniform option `target` */
+};
+
+/* The list ends with an entry without letter and name. */
+struct opt {
+	char letter;      /* 0: none; it wins over a uniform option's letter */
+	const char *name; /* long name without dashes, or NULL */
+	const char *arg;  /* NULL: takes none */
+	const char *help;
+	enum opt_kind kind;
+	const char *target;
+};
+
+/* The BPF object, gzip-compressed, in the binary. */
+struct probe_object {
+	const unsigned char *start, *end;
+};
+
+struct tool {
+	const char *name;    /* also the tool's word in JSON and on the command line */
+	const char *summary; /* one line, without a full stop */
+	const char *const *examples; /* "COMMAND LINE\0what it does", NULL-terminated */
+	uint32_t fields;     /* FIELDS_* */
+	const struct opt *opts;
+	const struct column *columns; /* offsets into the event; ends with an entry without a name */
+	const struct attach_slot *attach;
+	struct probe_object probe;
+	size_t event_size;   /* it starts with a struct nt_event */
+};
+
+#define PROBE_OBJECT(tool)                                                                         \
+	extern const unsigned char nt_probe_##tool[], nt_probe_##tool##_end[]
+
+/* Slots that every tool with FIELDS_OWNER has in its list; the programs are those of probes/owner.bpf.h. */
+#define ATTACH_OWNER                                                                               \
+	{ .what = "accept",                                                                        \
+	  .optional = true,                                                                        \
+	  .alts = { { { "nt_accept_fentry" } },                                                    \
+		    { { "nt_accept_kprobe" } },                                                    \
+		    { { "nt_recv_tp" },                                                            \
+		      "who accepts is known only when it first receives or closes" } } },          \
+	{                                                                                          \
+		.what = "end of a socket", .alts = { { { "nt_destroy_tp" } } }                      \
+	}
+
+/* The columns that tools share. `ev` is the tool's event, which has a struct nt_event named `head`. */
+#define COL_AT(ev, member) .off = offsetof(ev, member), .size = sizeof(((ev *)0)->member)
+#define COL_OWNED(ev) .guard = offsetof(ev, head.owner.how)
+
+#define COLUMN_TIME(ev)                                                                          \
+	{ .name = "time", .title = "TIME", .help = "moment of the event, UTC (table: local HH:MM:SS)", \
+	  .type = COL_TIME, COL_AT(ev, head.time), .flags = COL_HIDDEN, .width = 8 }
+#define COLUMN_ELAPSED(ev)                                                                       \
+	{ .name = "elapsed", .title = "TIME(s)", .help = "seconds since the first row",            \
+	  .type = COL_ELAPSED, COL_AT(ev, head.time),                                            \
+	  .flags = COL_HIDDEN | COL_TABLE_ONLY | COL_LEFT, .width = 9 }
+#define COLUMN_PID(ev)                                                                           \
+	{ .name = "pid", .title = "PID", .help = "process that owns the socket", .type = COL_NUM,  \
+	  COL_AT(ev, head.owner.pid), COL_OWNED(ev), .flags = COL_GUARDED | COL_LEFT, .width = 5 }
+#define COLUMN_TID(ev)                                                                           \
+	{ .name = "tid", .title = "TID", .help = "its thread, where it is known", .type = COL_NUM, \
+	  COL_AT(ev, head.owner.tid), .flags = COL_NULL_ZERO | COL_HIDDEN | COL_LEFT, .width = 5 }
+#define COLUMN_COMM(ev)                                                                          \
+	{ .name = "comm", .title = "COMM", .help = "name of that process (thread)", .type = COL_STR, \
+	  COL_AT(ev, head.owner.comm), COL_OWNED(ev), .flags = COL_GUARDED, .width = 10 }
+#define COLUMN_UID(ev)                                                                           \
+	{ .name = "uid", .title = "UID", .help = "its user", .type = COL_NUM,                      \
+	  COL_AT(ev, head.owner.uid), .flags = COL_NULL_ONES | COL_HIDDEN | COL_LEFT, .width = 5 }
+#define COLUMN_CGROUP(ev)                                                                        \
+	{ .name = "cgroup", .title = "CGROUP", .help = "its cgroup v2 path", .type = COL_NAME,     \
+	  COL_AT(ev, head.owner.cgroup), .flags = COL_NULL_ZERO | COL_HIDDEN, .width = 10 }
+#define COLUMN_NETNS(ev)                                                                         \
+	{ .name = "netns", .title = "NETNS", .help = "inode of the socket's network namespace",    \
+	  .type = COL_NUM, COL_AT(ev, head.netns), .flags = COL_NULL_ZERO | COL_HIDDEN | COL_LEFT, \
+	  .width = 10 }
+#define COLUMN_OWNER(ev)                                                                         \
+	{ .name = "owner", .title = "OWNER", .help = "how the process was found", .type = COL_ENUM, \
+	  COL_AT(ev, head.owner.how), .flags = COL_HIDDEN, .width = 9,                           \
+	  .names = names_owner, .n_names = NT_OWNER_CONNECT + 1 }
+#define COLUMN_IP(ev)                                                                            \
+	{ .name = "ip", .title = "IP", .help = "4 or 6; IPv4-mapped IPv6 is 4", .type = COL_NUM,   \
+	  COL_AT(ev, head.ip), .flags = COL_NULL_ZERO | COL_HIDDEN | COL_LEFT, .width = 2 }
+#define COLUMN_LADDR(ev)                                                                         \
+	{ .name = "laddr", .title = "LADDR", .help = "local address", .type = COL_ADDR,            \
+	  COL_AT(ev, head.laddr), .width = 15 }
+#define COLUMN_LPORT(ev)                                                                         \
+	{ .name = "lport", .title = "LPORT", .help = "local port", .type = COL_NUM,                \
+	  COL_AT(ev, head.lport), .flags = COL_NULL_ZERO | COL_LEFT, .width = 5 }
+#define COLUMN_RADDR(ev)                                                                         \
+	{ .name = "raddr", .title = "RADDR", .help = "remote address", .type = COL_ADDR,           \
+	  COL_AT(ev, head.raddr), .width = 15 }
+#define COLUMN_RPORT(ev)                                                                         \
+	{ .name = "rport", .title = "RPORT", .help = "remote port", .type = COL_NUM,               \
+	  COL_AT(ev, head.rport), .flags = COL_NULL_ZERO | COL_LEFT, .width = 5 }
+
+extern const char *const names_owner[NT_OWNER_CONNECT + 1];
+
+#endif

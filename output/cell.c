@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The larger parts of a cell, and a cell on its own. */
+#include <stdlib.h>
+
+#include "cell.h"
+
+#define SECOND 1000000000ULL
+
+bool cell_wide_unknown(const struct column *col, const char *at)
+{
+	unsigned char byte = col->flags & COL_NULL_ONES ? 0xff : 0;
+
+	if (!(col->flags & (COL_NULL_ZERO | COL_NULL_ONES)))
+		return false;
+	if (col->type == COL_STR && !byte)
+		return !*at;
+	for (size_t i = 0; i < col->size; i++)
+		if ((unsigned char)at[i] != byte)
+			return false;
+	return true;
+}
+
+char *cell_csv(struct out *out, char *p, const char *text, size_t size)
+{
+	char *end = put_text(p, text, size, PUT_CSV, &out->hidden);
+
+	if (end)
+		return end;
+	*p++ = '"';
+	p = put_text(p, text, size, PUT_QUOTED, &out->hidden);
+	*p++ = '"';
+	return p;
+}
+
+char *cell_time(struct out *out, char *p, uint64_t time, enum out_format as)
+{
+	uint64_t now = time + out->clock;
+
+	if (now - out->second >= SECOND)
+		out_new_second(out, now);
+	if (as == OUT_TABLE) {
+		memcpy(p, out->second_text, 8);
+		return p + 8;
+	}
+	p = cell_quote(p, as);
+	memcpy(p, out->second_text, 2 * PUT_BLOCK);
+	p = put_nine(p + 20, (uint32_t)(now - out->second));
+	*p++ = 'Z';
+	return cell_quote(p, as);
+}
+
+/* Events of several CPUs come a little out of order: a row may be earlier than the first one. */
+char *cell_elapsed(struct out *out, char *p, uint64_t time, enum out_format as)
+{
+	bool before = time < out->first;
+	uint64_t ns = before ? out->first - time : time - out->first;
+	uint64_t us = ns / 1000 + (ns % 1000 >= 500);
+
+	if (before && (as != OUT_TABLE || us))
+		*p++ = '-';
+	p = put_u64(p, as == OUT_TABLE ? us / 1000000 : ns / SECOND);
+	*p++ = '.';
+	if (as == OUT_TABLE)
+		return put_digits(p, (uint32_t)(us % 1000000), 6);
+	return put_nine(p, (uint32_t)(ns % SECOND));
+}
+
+/* Only the table scales. */
+char *cell_scaled(char *p, enum col_type type, uint64_t num)
+{
+	switch (type) {
+	case COL_BYTES:
+		return put_u64(p, num >> 10);
+	case COL_NSEC: /* to the nearest */
+		num = num / 10000 + (num % 10000 >= 5000);
+		p = put_u64(p, num / 100);
+		*p++ = '.';
+		return put_digits(p, (uint32_t)(num % 100), 2);
+	default: /* COL_USEC */
+		p = put_u64(p, num / 1000);
+		*p++ = '.';
+		return put_digits(p, (uint32_t)(num % 1000), 3);
+	}
+}
+
+size_t cell_text(char *buf, size_t size, const struct column *col, const void *row)
+{
+	struct out out = { .format = OUT_TABLE, .slack = CELL_MAX + PUT_SPARE };
+	struct column plain = *col;
+	size_t len;
+	char *p, *end;
+
+	if (plain.type == COL_NAME)
+		plain.type = COL_NUM;
+	if (plain.type == COL_TIME)
+		plain.type = COL_ELAPSED;
+	p = out_grow(&out, NULL, (size_t)plain.size * PUT_GROWTH);
+	end = p ? cell_put(&out, p, &plain, row, OUT_TABLE) : NULL;
+	len = end ? (size_t)(end - out.buf) : 0;
+	if (size) {
+		size_t fits = len < size ? len : size - 1;
+
+		if (fits)
+			memcpy(buf, out.buf, fits);
+		buf[fits] = 0;
+	}
+	free(out.buf);
+	return len;
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The column: the one description that table, CSV, JSON, --columns, filters and docs are made from. */
+#ifndef NT_COLUMN_H
+#define NT_COLUMN_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* What the bytes in the row mean. Numbers are host order, `size` bytes (1, 2, 4 or 8), unsigned. */
+enum col_type {
+	COL_NUM,     /* a plain number */
+	COL_BYTES,   /* bytes; table: whole KiB, cut as integers are (bcc's TX_KB) */
+	COL_NSEC,    /* a duration in ns; table: milliseconds with two decimals */
+	COL_USEC,    /* a duration in us; table: milliseconds with three decimals */
+	COL_TIME,    /* u64 CLOCK_MONOTONIC ns; JSON, CSV: RFC 3339 UTC with nanoseconds; table: local HH:MM:SS */
+	COL_ELAPSED, /* the same field; everywhere: seconds since the first row, table %.6f */
+	COL_STR,     /* char[size], ends at NUL or at size; any byte may occur */
+	COL_ADDR,    /* 16 bytes, network order, IPv4 as ::ffff:a.b.c.d and printed as IPv4 */
+	COL_ENUM,    /* index into names[]; beyond n_names: the number as text */
+	COL_BOOL,    /* 0 or 1; JSON true/false, CSV and table true/false */
+	COL_HEX,     /* table and CSV: hex without 0x; JSON: the same text as a string */
+	COL_NAME,    /* u64 id that struct out_names turns into text (cgroup path) */
+};
+
+enum {
+	COL_HIDDEN = 1 << 0,     /* not in the default table */
+	COL_TABLE_ONLY = 1 << 1, /* not among the default columns of CSV and JSON */
+	COL_NULL_ZERO = 1 << 2,  /* zero means unknown */
+	COL_NULL_ONES = 1 << 3,  /* all bits set means unknown */
+	COL_GUARDED = 1 << 4,    /* unknown when the byte at `guard` is zero */
+	COL_LOWER_BOUND = 1 << 5, /* table: a '>' before the value when the byte at `guard` is not zero */
+	COL_LEFT = 1 << 6,       /* table: numbers left-aligned too; text always is */
+};
+
+struct column {
+	const char *name;   /* in JSON, CSV, --columns and filters: lower case */
+	const char *title;  /* heading in the table */
+	const char *help;   /* what it is, with its unit */
+	enum col_type type;
+	uint16_t off, size; /* where in the row, in bytes */
+	uint16_t guard;     /* offset of a byte, see COL_GUARDED and COL_LOWER_BOUND */
+	uint16_t flags;
+	uint8_t width;      /* least width in the table; grows, never cuts */
+	uint8_t n_names;
+	const char *const *names; /* COL_ENUM; a NULL entry is unknown (null) */
+};
+
+#endif

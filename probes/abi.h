@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* All that crosses the border between the probes and user space. Both sides include it. */
+#ifndef NT_ABI_H
+#define NT_ABI_H
+
+#ifndef __bpf__
+#include <linux/types.h>
+#endif
+
+#define NT_MAX_CGROUPS 16
+#define NT_FILTER_MARK 0x4e54464c54455221 /* see probes/filter.bpf.h */
+#define NT_FILTER_SLOTS 2048              /* instructions that a filter may have */
+#define NT_COMM_LEN 16 /* TASK_COMM_LEN, include/linux/sched.h; any byte but NUL may occur */
+
+/* How the owner of a socket was found; the order of strength is the order of the values. */
+enum nt_owner_how {
+	NT_OWNER_NONE,
+	NT_OWNER_INHERITED, /* the listener's owner */
+	NT_OWNER_SNAPSHOT,  /* held the socket when we started */
+	NT_OWNER_IO,        /* the first seen sending, receiving or closing */
+	NT_OWNER_LISTEN,
+	NT_OWNER_ACCEPT,
+	NT_OWNER_CONNECT,
+};
+
+/* Who owns a socket. All zero but `uid` (all ones) when nobody is known. */
+struct nt_owner {
+	__u64 cgroup;     /* cgroup v2 id; 0 unknown */
+	__u32 pid;        /* thread group id, initial pid namespace */
+	__u32 tid;        /* thread id; 0 unknown (a snapshot knows processes only) */
+	__u32 uid;        /* initial user namespace */
+	__u32 mntns;      /* inode; 0 unless a filter asks for it */
+	char comm[NT_COMM_LEN];
+	__u16 cgroup_bits; /* bit i: was inside the i-th cgroup of nt_params.cgroups */
+	__u8 how;         /* enum nt_owner_how */
+	__u8 pad[5];
+};
+
+/* The head of every event. Filters read these fields by offset, so each stands alone. */
+struct nt_event {
+	__u64 time;       /* ns, CLOCK_MONOTONIC (bpf_ktime_get_ns) */
+	__u32 netns;      /* inode of the socket's network namespace */
+	__u16 lport;      /* host order */
+	__u16 rport;      /* host order */
+	__u8 laddr[16];   /* network order; IPv4 as ::ffff:a.b.c.d */
+	__u8 raddr[16];
+	struct nt_owner owner;
+	__u8 ip;          /* 4 or 6; IPv4-mapped IPv6 is 4 */
+	__u8 tool;        /* index of the tool in the session */
+	__u8 pad[6];
+};
+
+/* Set by the session before the probes are loaded (.rodata.params): the verifier removes what is switched off. */
+struct nt_params {
+	__u64 start;         /* ns, CLOCK_MONOTONIC: what is older is partial */
+	__u64 ring_bytes;
+	__u64 cgroup1_ids[NT_MAX_CGROUPS]; /* cgroup v1 targets: kernfs id, 0 for a v2 target */
+	__u32 cgroup1_subsys[NT_MAX_CGROUPS]; /* their controller: enum cgroup_subsys_id of the running kernel */
+	__u32 n_cgroups;     /* cgroups that filters ask for; the v2 ones are in the map nt_cgroups */
+	__u8 tool;           /* nt_event.tool */
+	__u8 filter_on;
+	__u8 keep_owners;    /* this object maintains the map of sockets; the session's others only read it */
+	__u8 want_mntns;
+};
+
+/* Counted per CPU, never reset: seen == filtered + lost_buffer + lost_map + records in the ring. */
+struct nt_counters {
+	__u64 seen;
+	__u64 filtered;
+	__u64 lost_buffer;
+	__u64 lost_map;
+};
+
+/* One page shared with the reader. */
+struct nt_reader {
+	__u32 asleep; /* set by the reader before it sleeps without a timer; the probe that wakes it clears it */
+	__u32 pad;
+};
+
+/* What is remembered of a socket while it lives. Key: its address. Guarded by the socket's own lock. */
+struct nt_sock {
+	__u64 birth;  /* ns, CLOCK_MONOTONIC: ESTABLISHED, or SYN_SENT until then; 0: before we started */
+	__u32 active; /* it called connect(): its SYN is counted in bytes_acked */
+	__u32 pad;
+	struct nt_owner owner;
+};
+
+/* Key of the map of listeners. */
+struct nt_listener {
+	__u32 netns;
+	__u16 port;   /* host order */
+	__u16 family; /* of the listener and of its children */
+	__u8 addr[16];
+};
+
+#endif

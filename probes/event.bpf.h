@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The one way out of a probe: count, filter, send, and count again what could not be sent. */
+#ifndef NT_EVENT_BPF_H
+#define NT_EVENT_BPF_H
+
+#include "kernel.h"
+#include "filter.bpf.h"
+
+const volatile struct nt_params nt_params SEC(".rodata.params");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 4096); /* the session sets the size */
+} nt_events SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct nt_reader);
+} nt_reader SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct nt_counters);
+} nt_counters SEC(".maps");
+
+static __always_inline struct nt_counters *nt_count(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&nt_counters, &zero);
+}
+
+/* Atomic although per CPU: a softirq may run the same code between a load and its store. */
+#define NT_COUNT(counters, member)                                                                 \
+	do {                                                                                       \
+		if (counters)                                                                      \
+			__sync_fetch_and_add(&(counters)->member, 1);                              \
+	} while (0)
+
+/*
+ * The reader is not woken for each event: it looks by itself every few tens of ms while events come. It is woken when it
+ * sleeps because none came, and once when the ring has become a quarter full.
+ */
+static __always_inline __u64 nt_wakeup(__u64 size)
+{
+	__u32 zero = 0;
+	struct nt_reader *reader = bpf_map_lookup_elem(&nt_reader, &zero);
+	__u64 quarter = nt_params.ring_bytes / 4;
+	__u64 used;
+
+	if (reader && reader->asleep) {
+		reader->asleep = 0;
+		return BPF_RB_FORCE_WAKEUP;
+	}
+	used = bpf_ringbuf_query(&nt_events, BPF_RB_AVAIL_DATA);
+	return used >= quarter && used - size < quarter ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP;
+}
+
+/* `event` starts with a struct nt_event. */
+static __always_inline void nt_emit(void *event, __u64 size)
+{
+	struct nt_counters *count = nt_count();
+
+	((struct nt_event *)event)->tool = nt_params.tool;
+	NT_COUNT(count, seen);
+	if (nt_params.filter_on && !nt_filter(event))
+		NT_COUNT(count, filtered);
+	else if (bpf_ringbuf_output(&nt_events, event, size, nt_wakeup(size + 8)))
+		NT_COUNT(count, lost_buffer);
+}
+
+#endif

@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Whose socket is it: the one rule for every tool. The strongest of these wins, see enum nt_owner_how: the caller of
+ * connect(), accept(), listen(); the first to receive or close; who held it when we started; the listener's owner.
+ *
+ * The current task stands for the socket only where the kernel holds the socket lock for a task (sk_lock.owned): in softirq
+ * context it is never set, so whoever a packet interrupted is never taken for the owner.
+ */
+#ifndef NT_OWNER_BPF_H
+#define NT_OWNER_BPF_H
+
+#include "event.bpf.h"
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1); /* the session sets the sizes */
+	__type(key, __u64);
+	__type(value, struct nt_sock);
+} nt_socks SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1);
+	__type(key, __u64); /* socket cookie: what both sock_diag and we can know */
+	__type(value, struct nt_owner);
+} nt_held SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1);
+	__type(key, struct nt_listener);
+	__type(value, struct nt_owner);
+} nt_listeners SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_CGROUP_ARRAY);
+	__uint(max_entries, NT_MAX_CGROUPS);
+	__type(key, __u32);
+	__type(value, __u32);
+} nt_cgroups SEC(".maps");
+
+static __always_inline bool nt_in_task(const struct sock *sk)
+{
+	return sk->sk_lock.owned;
+}
+
+static __always_inline bool nt_has_task_btf(void)
+{
+	return bpf_core_enum_value_exists(enum bpf_func_id___nt, BPF_FUNC_get_current_task_btf___nt);
+}
+
+static __always_inline __u32 nt_mntns(void)
+{
+	struct task_struct *task;
+
+	if (nt_has_task_btf()) {
+		task = bpf_get_current_task_btf();
+		return task->nsproxy ? task->nsproxy->mnt_ns->ns.inum : 0;
+	}
+	/* 5.10 has no typed pointer to the current task; there is no lockdown kernel without one either. */
+	task = (void *)bpf_get_current_task();
+	return BPF_CORE_READ(task, nsproxy, mnt_ns, ns.inum);
+}
+
+/* The task's cgroup of a v1 controller or one above it is `id`. Hierarchies are at most 32 deep here. */
+static __always_inline bool nt_in_cgroup1(__u32 subsys, __u64 id)
+{
+	struct task_struct *task;
+	struct cgroup_subsys_state *css;
+	int i;
+
+	if (nt_has_task_btf()) {
+		task = bpf_get_current_task_btf();
+		css = task->cgroups->subsys[subsys & 15];
+		for (i = 0; i < 32 && css; i++, css = css->parent)
+			if (css->cgroup->kn->id == id)
+				return true;
+		return false;
+	}
+	task = (void *)bpf_get_current_task();
+	css = BPF_CORE_READ(task, cgroups, subsys[subsys & 15]);
+	for (i = 0; i < 32 && css; i++, css = BPF_CORE_READ(css, parent))
+		if (BPF_CORE_READ(css, cgroup, kn, id) == id)
+			return true;
+	return false;
+}
+
+static __always_inline __u16 nt_cgroup_bits(void)
+{
+	__u16 bits = 0;
+	__u32 i;
+
+	for (i = 0; i < NT_MAX_CGROUPS; i++) {
+		if (i >= nt_params.n_cgroups)
+			break;
+		if (nt_params.cgroup1_ids[i]) {
+			if (nt_in_cgroup1(nt_params.cgroup1_subsys[i], nt_params.cgroup1_ids[i]))
+				bits |= 1 << i;
+		} else if (bpf_current_task_under_cgroup(&nt_cgroups, i) == 1) {
+			bits |= 1 << i;
+		}
+	}
+	return bits;
+}
+
+static __always_inline void nt_current(struct nt_owner *owner, enum nt_owner_how how)
+{
+	__u64 id = bpf_get_current_pid_tgid();
+
+	owner->pid = id >> 32;
+	owner->tid = id;
+	owner->uid = bpf_get_current_uid_gid();
+	owner->cgroup = bpf_get_current_cgroup_id();
+	owner->how = how;
+	bpf_get_current_comm(owner->comm, sizeof(owner->comm));
+	if (nt_params.want_mntns)
+		owner->mntns = nt_mntns();
+	if (nt_params.n_cgroups)
+		owner->cgroup_bits = nt_cgroup_bits();
+}
+
+static __always_inline struct nt_sock *nt_sock(const struct sock *sk)
+{
+	__u64 key = (__u64)sk;
+
+	return bpf_map_lookup_elem(&nt_socks, &key);
+}
+
+/* Remembers a socket. A full map is a counted loss: the session will be reported, but as one whose beginning is unknown. */
+static __always_inline void nt_remember(const struct sock *sk, __u64 birth, bool active, enum nt_owner_how how)
+{
+	struct nt_sock new = { .birth = birth, .active = active };
+	struct nt_counters *count;
+	__u64 key = (__u64)sk;
+
+	if (how)
+		nt_current(&new.owner, how);
+	else
+		new.owner.uid = -1;
+	if (bpf_map_update_elem(&nt_socks, &key, &new, BPF_ANY)) {
+		count = nt_count();
+		NT_COUNT(count, seen);
+		NT_COUNT(count, lost_map);
+	}
+}
+
+/* The current task uses `sk`. A weaker claim than the one known changes nothing. */
+static __always_inline void nt_claim(const struct sock *sk, enum nt_owner_how how)
+{
+	struct nt_sock *s = nt_sock(sk);
+
+	if (!s)
+		nt_remember(sk, 0, false, how);
+	else if (s->owner.how < how)
+		nt_current(&s->owner, how);
+}
+
+static __always_inline void nt_listener_key(struct nt_listener *key, const struct sock *sk, __u16 port)
+{
+	const struct sock_common *c = &sk->__sk_common;
+
+	key->netns = c->skc_net.net->ns.inum;
+	key->port = port;
+	key->family = c->skc_family;
+}
+
+static __always_inline void nt_on_listen(const struct sock *sk, bool open)
+{
+	struct nt_listener key = {};
+	struct nt_owner owner = {};
+	struct nt_counters *count;
+
+	nt_listener_key(&key, sk, sk->__sk_common.skc_num);
+	if (key.family == AF_INET)
+		nt_put_ip4(key.addr, sk->__sk_common.skc_rcv_saddr);
+	else
+		nt_put_ip6(key.addr, &sk->__sk_common.skc_v6_rcv_saddr);
+	if (!open) {
+		bpf_map_delete_elem(&nt_listeners, &key);
+		return;
+	}
+	nt_current(&owner, NT_OWNER_LISTEN);
+	if (bpf_map_update_elem(&nt_listeners, &key, &owner, BPF_ANY)) {
+		count = nt_count();
+		NT_COUNT(count, seen);
+		NT_COUNT(count, lost_map);
+	}
+}
+
+/* Called on every transition of a TCP socket, before the tool looks at it. */
+static __always_inline void nt_on_state(const struct sock *sk, int oldstate, int newstate)
+{
+	struct nt_sock *s;
+
+	if (!nt_params.keep_owners)
+		return;
+	switch (newstate) {
+	case TCP_SYN_SENT:
+		nt_remember(sk, bpf_ktime_get_ns(), true, NT_OWNER_CONNECT);
+		break;
+	case TCP_ESTABLISHED:
+		s = nt_sock(sk);
+		if (s)
+			s->birth = bpf_ktime_get_ns();
+		else
+			nt_remember(sk, bpf_ktime_get_ns(), false, NT_OWNER_NONE);
+		break;
+	case TCP_FIN_WAIT1:
+	case TCP_LAST_ACK:
+		if (nt_in_task(sk))
+			nt_claim(sk, NT_OWNER_IO);
+		break;
+	case TCP_LISTEN:
+		if (nt_in_task(sk))
+			nt_on_listen(sk, true);
+		break;
+	case TCP_CLOSE:
+		if (oldstate == TCP_LISTEN)
+			nt_on_listen(sk, false);
+		else if (nt_in_task(sk))
+			nt_claim(sk, NT_OWNER_IO);
+		break;
+	}
+}
+
+/* The owner of `sk` by the rule above; `s` is what is remembered of it or NULL. `e` is filled but for its owner. */
+static __always_inline void nt_fill_owner(struct nt_event *e, const struct sock *sk, const struct nt_sock *s)
+{
+	struct nt_listener key = {};
+	const struct nt_owner *found;
+	__u64 cookie;
+
+	if (s && s->owner.how >= NT_OWNER_IO) {
+		e->owner = s->owner;
+		return;
+	}
+	cookie = sk->__sk_common.skc_cookie.counter;
+	found = cookie ? bpf_map_lookup_elem(&nt_held, &cookie) : NULL;
+	if (found) {
+		e->owner = *found;
+		return;
+	}
+	nt_listener_key(&key, sk, e->lport);
+	__builtin_memcpy(key.addr, e->laddr, sizeof(key.addr));
+	found = bpf_map_lookup_elem(&nt_listeners, &key);
+	if (!found) {
+		__builtin_memset(key.addr, 0, sizeof(key.addr));
+		if (key.family == AF_INET)
+			nt_put_ip4(key.addr, 0);
+		found = bpf_map_lookup_elem(&nt_listeners, &key);
+	}
+	if (found) {
+		e->owner = *found;
+		e->owner.how = NT_OWNER_INHERITED;
+	} else {
+		e->owner.uid = -1;
+	}
+}
+
+/* The variants of seeing accept(): sock_graft() ties the new socket to its file, in the acceptor's context, after any wait. */
+SEC("fentry/security_sock_graft")
+int BPF_PROG(nt_accept_fentry, struct sock *sk)
+{
+	nt_claim(sk, NT_OWNER_ACCEPT);
+	return 0;
+}
+
+SEC("kprobe/security_sock_graft")
+int BPF_KPROBE(nt_accept_kprobe, struct sock *sk)
+{
+	nt_claim(sk, NT_OWNER_ACCEPT);
+	return 0;
+}
+
+/* Fires in tcp_recvmsg() when data was copied (and in tcp_read_sock(), which may run in softirq context). */
+SEC("tp_btf/tcp_rcv_space_adjust")
+int BPF_PROG(nt_recv_tp, struct sock *sk)
+{
+	if (nt_in_task(sk))
+		nt_claim(sk, NT_OWNER_IO);
+	return 0;
+}
+
+SEC("tp_btf/tcp_destroy_sock")
+int BPF_PROG(nt_destroy_tp, struct sock *sk)
+{
+	__u64 key = (__u64)sk;
+
+	if (!bpf_map_delete_elem(&nt_socks, &key))
+		return 0;
+	key = sk->__sk_common.skc_cookie.counter;
+	if (key)
+		bpf_map_delete_elem(&nt_held, &key);
+	return 0;
+}
+
+#endif
