@@ -42,7 +42,8 @@ struct session {
 	struct recorder *recorder;
 	struct session_stats stats;
 	int epoll, signals;
-	bool stop;
+	bool stop;  /* leave the loop */
+	bool full;  /* --max-events was reached or the output failed: nothing more is printed */
 	struct fault *fault;
 };
 
@@ -57,17 +58,14 @@ static uint64_t now(clockid_t clock)
 static int on_record(void *ctx, void *data, size_t len)
 {
 	struct session *s = ctx;
-	struct nt_event *e = data;
 
 	s->stats.sent++;
-	if (s->stop)
-		return 0; /* counted, not printed: --max-events was reached */
-	if (s->recorder && recorder_event(s->recorder, data, len))
-		s->stop = true;
-	if (e->tool < s->opts->n_tools && !rows_event(&s->rows, data, len))
-		s->stop = true;
-	if (s->opts->max_events && s->rows.printed >= s->opts->max_events)
-		s->stop = true;
+	if (s->full)
+		return 0;
+	if (s->recorder)
+		recorder_event(s->recorder, data, len); /* an error stays and shows when it is flushed */
+	s->full = !rows_event(&s->rows, data, len) ||
+		  (s->opts->max_events && s->rows.printed >= s->opts->max_events);
 	return 0;
 }
 
@@ -94,8 +92,8 @@ static int drain(struct session *s)
 			s->stop = true;
 		}
 	}
-	if (!rows_flush(&s->rows))
-		s->stop = true;
+	s->full |= !rows_flush(&s->rows);
+	s->stop |= s->full;
 	return n;
 }
 
@@ -469,7 +467,7 @@ static int prepare(struct session *s)
 	if (code)
 		return code;
 	take_snapshot(s);
-	malloc_trim(0);
+	malloc_trim(0); /* what loading needed is not needed again */
 	rows_headers(&s->rows);
 	rows_flush(&s->rows);
 	return say_ready(s);
@@ -484,6 +482,8 @@ int session_run(const struct session_opts *opts, struct fault *fault)
 		return fault_set(fault, EXIT_RUNNING, "no memory");
 	s->opts = opts;
 	s->fault = fault;
+	/* A fixed threshold: the kernel's BTF, megabytes of it, shall not stay in the heap after it was freed. */
+	mallopt(M_MMAP_THRESHOLD, 128 << 10);
 	probe_debug(opts->debug);
 	if (opts->explain) {
 		code = check_host(fault);

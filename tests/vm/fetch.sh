@@ -79,6 +79,7 @@ mirror() {
 		echo "${!given}"
 		return
 	fi
+	# shellcheck disable=SC2016 # apt's variables
 	apt-get indextargets --no-release-info --format '$(REPO_URI) $(RELEASE)' |
 		while read -r uri suite; do
 			case $kind:${suite%/}:$uri in
@@ -86,9 +87,13 @@ mirror() {
 			main:*-security:*) ;;
 			main:*:*/debian/) echo "$suite $uri" ;;
 			esac
-		done | sort -u |
-		# third parties too serve a path named debian: the archive is who also has the -updates suite
-		if [[ $kind == security ]]; then head -n 1; else sort -r | sed -n '/-updates /{s/.* //p;q}'; fi
+		done | sort -u >"$tmp/mirrors"
+	if [[ $kind == security ]]; then
+		head -n 1 "$tmp/mirrors"
+	else
+		# third parties too serve a path named debian: the archive is the one with an -updates suite
+		{ grep -- '-updates ' "$tmp/mirrors" || cat "$tmp/mirrors"; } | sed -n '1s/.* //p'
+	fi
 }
 
 main=$(mirror main)

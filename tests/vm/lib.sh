@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# shellcheck shell=bash disable=SC2034
 # Shared by fetch.sh, rootfs.sh and run.sh; sourced, not run.
 
 vm_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -40,7 +41,7 @@ guests() {
 }
 
 # image OUT DIR: an ext4 file system of DIR. No journal, no checksums: nothing to replay or to
-# load at mount time. All is owned by root inside whoever builds it (tests are run as root).
+# load at mount time.
 image() {
 	local out=$1 dir=$2 kib files
 

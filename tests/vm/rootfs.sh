@@ -18,10 +18,12 @@ need flock util-linux
 
 # program:package; a program is found in PATH
 programs=(
-	bash:bash python3:python3 curl:curl
+	dash:dash bash:bash python3:python3 curl:curl
 	ip:iproute2 ss:iproute2 tc:iproute2 nstat:iproute2
 	iptables:iptables ip6tables:iptables nft:nftables modprobe:kmod
 	nginx:nginx-light ab:apache2-utils
+	# what busybox has of these is not enough for scripts: nanoseconds, formats, -k
+	date:coreutils stat:coreutils timeout:coreutils
 )
 # taken when they are there
 optional=(bpftool ethtool strace tcplife)
@@ -100,6 +102,7 @@ for entry in "${programs[@]}" "${optional[@]/%/:-}"; do
 	add "$path"
 	[[ ${entry%%:*} != python3 ]] || ln -sf python3 "$root/usr/bin/$(basename "$(readlink -f "$path")")"
 done
+ln -s dash "$root/usr/bin/sh"
 # applets that have no real program here
 while read -r applet; do
 	name=$(basename "$applet")

@@ -15,7 +15,7 @@ usage() {
 	exit 125
 }
 
-keep= name= smp=2 icount= mem=1536 append= share= out= timeout=300 console_copy=
+keep='' name='' smp=2 icount='' mem=1536 append='' share='' out='' timeout=300 console_copy=''
 while (($#)); do
 	case $1 in
 	-k) keep=1 ;;
@@ -51,7 +51,13 @@ guest "$name"
 [[ -z $out ]] || mkdir -p "$out"
 # one word is a shell command line, several are an argument vector
 command=$1
-(($# == 1)) || command=$(printf '%q ' "$@")
+if (($# > 1)); then
+	command=
+	for word; do
+		# bash's own %q writes $'...', which other shells do not know
+		command+="'${word//\'/"'\''"}' "
+	done
+fi
 if [[ -n $icount ]]; then
 	smp=1
 fi
@@ -69,7 +75,10 @@ rootfs=$vm_cache/rootfs.img
 tmp=$(mktemp -d "${TMPDIR:-/tmp}/nettrace-vm.XXXXXX")
 qemu=
 cleanup() {
-	[[ -z $qemu ]] || kill -9 "$qemu" 2>/dev/null || true
+	if [[ -n $qemu ]]; then
+		kill -9 "$qemu" 2>/dev/null || true
+		wait "$qemu" 2>/dev/null || true
+	fi
 	[[ -z $console_copy ]] || cat "$tmp"/console.* >"$console_copy" 2>/dev/null || true
 	if [[ -n $keep ]]; then
 		say "kept: $tmp"
@@ -81,8 +90,8 @@ trap cleanup EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-modules="veth dummy sch_netem inet_diag tcp_diag udp_diag unix_diag nf_tables nft_compat
-	nf_conntrack ip_tables iptable_filter ip6_tables x_tables xt_statistic xt_tcpudp"
+modules="veth dummy sch_netem inet_diag tcp_diag udp_diag unix_diag nf_tables nft_compat"
+modules+=" nf_conntrack ip_tables iptable_filter ip6_tables x_tables xt_statistic xt_tcpudp"
 
 initrd=$tmp/initrd
 mkdir -p "$initrd"/{bin,dev,new,early}
@@ -90,12 +99,10 @@ cp -L "$(PATH=/usr/bin:/bin command -v busybox)" "$initrd/bin/busybox"
 cp "$kernel"/early/*.ko "$initrd/early/"
 cp "$vm_dir/init" "$initrd/init"
 chmod 0755 "$initrd/init"
-{
-	printf 'NETTRACE_VM=%q\n' "$name"
-	echo "NETTRACE_VM_MODULES='$(echo $modules)'"
-	# %q may use $'...', which the guest's shell knows too
-	printf 'job_command=%q\n' "$command"
-} >"$initrd/job"
+mkdir "$initrd/job"
+echo "$name" >"$initrd/job/name"
+echo "$modules" >"$initrd/job/modules"
+printf '%s\n' "$command" >"$initrd/job/command"
 (cd "$initrd" && find . | cpio --quiet -o -H newc -R 0:0) >"$tmp/initrd.cpio"
 
 mkdir "$tmp/empty"
@@ -105,7 +112,7 @@ image "$tmp/share.img" "${share:-$tmp/empty}"
 image_file=$kernel/vmlinux
 [[ -f $image_file ]] || image_file=$kernel/vmlinuz
 # panic=-1 with -no-reboot ends QEMU at once
-cmdline="console=ttyS0 panic=-1 loglevel=7 mitigations=off nokaslr no_timer_check random.trust_cpu=on"
+cmdline="console=ttyS0 panic=-1 loglevel=7 mitigations=off nokaslr no_timer_check tsc=reliable random.trust_cpu=on"
 cmdline="$cmdline rdinit=/init $g_cmdline $append"
 args=(
 	-nodefaults -no-user-config -display none -no-reboot
@@ -131,15 +138,20 @@ fi
 mkfifo "$tmp/control.in" "$tmp/control.out" "$tmp/output"
 
 # the words a broken kernel says on its console
-trouble='BUG:|WARNING:|Oops|general protection fault|Kernel panic|Call Trace:|stall|UBSAN|KASAN|blocked for more than'
+trouble='BUG:|WARNING:|Oops|general protection fault|Kernel panic|Call Trace:|detected stall|self-detected|soft lockup|hung_task|UBSAN|KASAN|blocked for more than'
 
 # boot: sets started, ended (exit status of the command or empty), timed_out
 boot() {
 	local console=$1 limit word value rest reader
 
 	started='' ended='' timed_out=''
-	exec 6<>"$tmp/control.out" 7<>"$tmp/control.in"
-	cat "$tmp/output" &
+	# 8 keeps the pipe of the output open until QEMU is gone, whether or not QEMU ever opens it
+	exec 6<>"$tmp/control.out" 7<>"$tmp/control.in" 8<>"$tmp/output"
+	# who reads our output may leave early; the guest must not block on that
+	(
+		trap '' PIPE
+		cat 2>/dev/null || cat >/dev/null
+	) <"$tmp/output" 6<&- 7>&- 8>&- &
 	reader=$!
 	qemu-system-x86_64 "${args[@]}" -serial "file:$console" </dev/null >"$tmp/qemu.log" 2>&1 &
 	qemu=$!
@@ -171,10 +183,8 @@ boot() {
 	kill -9 "$qemu" 2>/dev/null || true
 	wait "$qemu" 2>/dev/null || true
 	qemu=
-	# without a writer left the reader ends, but QEMU may have died before it opened the pipe
-	: >"$tmp/output"
+	exec 6<&- 7>&- 8>&-
 	wait "$reader" || true
-	exec 6<&- 7>&-
 }
 
 console_tail() {

@@ -1,0 +1,105 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""What a tool costs: instructions (or ns) a connection of a churn load, start, memory. Prints a table.
+
+In a guest started with --icount a nanosecond is an instruction, and the figures repeat.
+"""
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+
+
+def cpu_ns(pid):
+    """On-CPU time of all threads, ns."""
+    return sum(int(open(f"/proc/{pid}/task/{t}/schedstat").read().split()[0])
+               for t in os.listdir(f"/proc/{pid}/task"))
+
+
+def status_kb(pid, key):
+    for line in open(f"/proc/{pid}/status"):
+        if line.startswith(key + ":"):
+            return int(line.split()[1])
+    return 0
+
+
+def lines_of(path):
+    with open(path, "rb") as f:
+        return f.read().count(b"\n")
+
+
+def churn(args):
+    out = subprocess.run([args.churn, "-n", str(args.connections), "-b", "100"], check=True, capture_output=True)
+    return json.loads(out.stdout)
+
+
+def wait_until(condition, seconds=60):
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            sys.exit("cost.py: waited too long")
+        time.sleep(0.002)
+
+
+def is_attached(pid):
+    """For tools that do not say so: they hold a perf event or a BPF link and wait."""
+    try:
+        fds = [os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")]
+        state = open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()[0]
+    except OSError:
+        return False
+    return state == "S" and sum("perf" in fd or "link" in fd for fd in fds) > 1
+
+
+def measure(name, command, args, ready):
+    """One tool around the load; `ready`: it makes a ready file, or is watched until it holds its hooks."""
+    work = tempfile.mkdtemp()
+    rows, flag = f"{work}/rows", f"{work}/ready"
+    began = time.monotonic_ns()
+    with open(rows, "wb") as out:
+        tool = subprocess.Popen([w.replace("@READY@", flag) for w in command], stdout=out, stderr=subprocess.DEVNULL)
+    wait_until(lambda: os.path.exists(flag) if ready == "file" else is_attached(tool.pid))
+    start_ms = (time.monotonic_ns() - began) / 1e6
+    time.sleep(0.3)
+    before = cpu_ns(tool.pid)
+    load = churn(args)
+    time.sleep(0.5)
+    result = {
+        "name": name,
+        "cpu": load["cpu_seconds"] * 1e9 + cpu_ns(tool.pid) - before,
+        "start_ms": start_ms,
+        "peak_kb": status_kb(tool.pid, "VmHWM"),
+        "anon_kb": status_kb(tool.pid, "RssAnon"),
+    }
+    tool.send_signal(2)
+    tool.wait()
+    result["rows"] = lines_of(rows)
+    return result
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--nettrace", required=True)
+    parser.add_argument("--churn", required=True)
+    parser.add_argument("--connections", type=int, default=1000)
+    parser.add_argument("--other", help="libbpf-tools' tcplife, if it is there")
+    args = parser.parse_args()
+
+    churn(args)  # warm: slabs, routes, page cache
+    base = min(churn(args)["cpu_seconds"] for _ in range(3)) * 1e9
+    n = args.connections
+    print(f"untraced: {base / n:,.0f} a connection")
+    print(f"{'':28} {'added':>9} {'start ms':>9} {'peak kB':>8} {'anon kB':>8} {'rows':>6}")
+    runs = [(f"nettrace tcplife -o {f}", [args.nettrace, "tcplife", "-o", f, "--ready-file", "@READY@"], "file")
+            for f in ("table", "csv", "json")]
+    if args.other and os.path.exists(args.other):
+        runs.append(("libbpf-tools tcplife", [args.other], "fds"))
+    for name, command, ready in runs:
+        r = measure(name, command, args, ready)
+        print(f"{name:28} {(r['cpu'] - base) / n:9,.0f} {r['start_ms']:9.1f} {r['peak_kb']:8} {r['anon_kb']:8} {r['rows']:6}")
+
+
+main()
