@@ -74,7 +74,7 @@ static const char *const examples[] = {
 	NULL,
 };
 
-PROBE_OBJECT(tcplife);
+DECLARE_PROBES(tcplife);
 
 const struct tool tcplife_tool = {
 	.name = "tcplife",
@@ -84,6 +84,6 @@ const struct tool tcplife_tool = {
 	.opts = opts,
 	.columns = columns,
 	.attach = attach,
-	.probe = { nt_probe_tcplife, nt_probe_tcplife_end },
+	PROBES(tcplife),
 	.event_size = sizeof(EV),
 };

@@ -60,7 +60,7 @@ static const struct uniform_opt {
 	[U_STATS] = { "stats", NULL, "at the end, count what was seen, filtered, sent and lost", 0, GROUP_RUN, true },
 	[U_STRICT] = { "strict", NULL, "exit with 5 if any event was lost", 0, GROUP_RUN, true },
 	[U_BUFFER] = { "buffer", "SIZE", "event buffer, 4M unless given (256K, 16M)", 0, GROUP_RUN, true },
-	[U_SOCKETS] = { "sockets", "N", "how many open sockets are remembered, 65536 unless given", 0, GROUP_RUN, true },
+	[U_SOCKETS] = { "sockets", "N", "how many sockets are remembered; unless given, 32768 or 4 times those open", 0, GROUP_RUN, true },
 	[U_VERBOSE] = { "verbose", NULL, "say more on stderr: the hooks chosen", 'v', GROUP_RUN },
 	[U_DEBUG] = { "debug", NULL, "libbpf's and the verifier's messages too", 0, GROUP_RUN, true },
 };
@@ -395,7 +395,6 @@ void options_parse(struct session_opts *opts, const char *name, bool replay, int
 	opts->replaying = replay;
 	opts->header = true;
 	opts->ring_bytes = 4 << 20;
-	opts->max_sockets = 65536;
 	for (i = 0; i < opts->n_tools; i++)
 		p.fields &= opts->tools[i]->fields;
 	p.own = opts->n_tools == 1 ? opts->tools[0]->opts : NULL;

@@ -16,7 +16,7 @@ struct bpf_object;
 
 struct probe_config {
 	struct nt_params params;
-	uint32_t max_sockets;
+	uint32_t max_sockets, max_held; /* entries of the maps of sockets, and of sockets open at the start */
 	const struct bpf_insn *filter; /* NULL: none */
 	int filter_len;
 	const struct session_cgroup *cgroups; /* params.n_cgroups of them */
@@ -45,7 +45,7 @@ int probe_map(const struct probe *probe, const char *name); /* fd or -errno */
 /* Adds the counters of all CPUs, and the runs that the kernel skipped. 0 or -errno. */
 int probe_stats(const struct probe *probe, struct session_stats *stats);
 
-/* Overwrites the marked no-ops of an object file image with a filter. -ENOENT: no mark. */
+/* Overwrites the mark and no-ops of an object file image with a filter. -ENOENT: no mark. */
 int probe_splice(void *image, size_t len, const struct bpf_insn *filter, int n);
 
 /* What each slot uses, and what was tried, to stdout (--explain) or stderr (-v). */

@@ -148,12 +148,32 @@ static int compile_filter(struct session *s, int i, struct probe_config *config)
 				 NT_FILTER_SLOTS);
 	config->filter = s->filters[i];
 	config->filter_len = n;
-	config->params.filter_on = 1;
 	return 0;
+}
+
+/* TCP sockets of all network namespaces: "alloc" counts tcp_sockets_allocated (net/ipv4/proc.c). */
+static uint32_t sockets_open(void)
+{
+	FILE *stat = fopen("/proc/net/sockstat", "re");
+	uint32_t n = 0;
+	char line[256];
+
+	while (stat && fgets(line, sizeof(line), stat))
+		if (sscanf(line, "TCP: inuse %*u orphan %*u tw %*u alloc %" SCNu32, &n) == 1)
+			break;
+	if (stat)
+		fclose(stat);
+	return n;
+}
+
+static uint32_t at_least(uint32_t least, uint32_t n)
+{
+	return n > least ? n : least;
 }
 
 static int open_probes(struct session *s, bool attach)
 {
+	uint32_t sockets = sockets_open();
 	const struct session_opts *opts = s->opts;
 	struct probe_config config;
 	int i, err, code, missing = 0;
@@ -166,7 +186,8 @@ static int open_probes(struct session *s, bool attach)
 		config.params.keep_owners = !i;
 		config.params.want_mntns = opts->want_mntns;
 		config.params.n_cgroups = opts->n_cgroups;
-		config.max_sockets = opts->max_sockets;
+		config.max_sockets = opts->max_sockets ? opts->max_sockets : at_least(32768, 4 * sockets);
+		config.max_held = at_least(1024, 2 * sockets);
 		config.attach = attach;
 		config.cgroups = opts->cgroups;
 		config.shared = i ? &s->probes[0] : NULL;
@@ -295,7 +316,7 @@ static void take_snapshot(struct session *s)
 	if (unreadable && s->opts->verbose)
 		fprintf(stderr, "%zu processes or namespaces could not be read: their sockets have no owner\n", unreadable);
 	if (h.full)
-		fprintf(stderr, "%" PRIu64 " sockets open before the start have no owner: --sockets is too small\n", h.full);
+		fprintf(stderr, "%" PRIu64 " sockets opened while we started have no owner\n", h.full);
 	free(h.members);
 }
 

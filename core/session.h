@@ -36,7 +36,7 @@ struct session_opts {
 	uint64_t duration_ns;     /* 0: until stopped */
 	uint64_t max_events;      /* 0: any number */
 	uint64_t ring_bytes;      /* a power of two */
-	uint32_t max_sockets;
+	uint32_t max_sockets;     /* 0: by how many are open */
 	const char *record, *ready_file;
 	const char *replay;       /* the recording */
 	bool replaying;

@@ -62,12 +62,16 @@ struct tool {
 	const struct opt *opts;
 	const struct column *columns; /* offsets into the event; ends with an entry without a name */
 	const struct attach_slot *attach;
-	struct probe_object probe;
+	struct probe_object probe, filtered; /* PROBES(name); probes/filter.bpf.h says why there are two */
 	size_t event_size;   /* it starts with a struct nt_event */
 };
 
-#define PROBE_OBJECT(tool)                                                                         \
-	extern const unsigned char nt_probe_##tool[], nt_probe_##tool##_end[]
+#define DECLARE_PROBES(tool)                                                                       \
+	extern const unsigned char nt_probe_##tool[], nt_probe_##tool##_end[],                     \
+		nt_probe_##tool##_filtered[], nt_probe_##tool##_filtered_end[]
+#define PROBES(tool)                                                                               \
+	.probe = { nt_probe_##tool, nt_probe_##tool##_end },                                       \
+	.filtered = { nt_probe_##tool##_filtered, nt_probe_##tool##_filtered_end }
 
 /* Slots that every tool with FIELDS_OWNER has in its list; the programs are those of probes/owner.bpf.h. */
 #define ATTACH_OWNER                                                                               \

@@ -58,9 +58,9 @@ struct nt_params {
 	__u32 cgroup1_subsys[NT_MAX_CGROUPS]; /* their controller: enum cgroup_subsys_id of the running kernel */
 	__u32 n_cgroups;     /* cgroups that filters ask for; the v2 ones are in the map nt_cgroups */
 	__u8 tool;           /* nt_event.tool */
-	__u8 filter_on;
 	__u8 keep_owners;    /* this object maintains the map of sockets; the session's others only read it */
 	__u8 want_mntns;
+	__u8 pad;
 };
 
 /* Counted per CPU, never reset: seen == filtered + lost_buffer + lost_map + records in the ring. */

@@ -66,9 +66,11 @@ static __always_inline void nt_emit(void *event, __u64 size)
 {
 	struct nt_counters *count = nt_count();
 
+	if (!count)
+		return;
 	((struct nt_event *)event)->tool = nt_params.tool;
 	NT_COUNT(count, seen);
-	if (nt_params.filter_on && !nt_filter(event))
+	if (!nt_filter(event))
 		NT_COUNT(count, filtered);
 	else if (bpf_ringbuf_output(&nt_events, event, size, nt_wakeup(size + 8)))
 		NT_COUNT(count, lost_buffer);

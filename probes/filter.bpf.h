@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Where the compiled filter goes: a run of no-ops that the loader overwrites. */
+/*
+ * Where the compiled filter goes: a run of no-ops that the loader overwrites. Every probe is built twice, with NT_FILTERED and
+ * without: the no-ops make the verifier's work several times longer and each further kernel type costs milliseconds (libbpf
+ * looks through all of the kernel's BTF for it), so a run without a filter loads an object without either.
+ */
 #ifndef NT_FILTER_BPF_H
 #define NT_FILTER_BPF_H
 
@@ -8,10 +12,11 @@
 #define NT_STR_(x) #x
 #define NT_STR(x) NT_STR_(x)
 
+#ifdef NT_FILTERED
+
 /*
- * The loader looks for the 64-bit constant NT_FILTER_MARK and writes the filter over it and the NT_FILTER_SLOTS no-ops
- * behind it (core/splice.c). Those left over cost nothing: the verifier removes jumps by 0 (since 5.1).
- * Unpatched, everything passes.
+ * The loader looks for the 64-bit constant NT_FILTER_MARK, writes the filter over it and the NT_FILTER_SLOTS no-ops behind it,
+ * and a jump over those left (probe_splice()). Unpatched, everything passes.
  */
 static __attribute__((noinline)) int nt_filter(const void *event)
 {
@@ -28,4 +33,12 @@ static __attribute__((noinline)) int nt_filter(const void *event)
 	return verdict;
 }
 
+#else
+
+static __always_inline int nt_filter(const void *event)
+{
+	return 1;
+}
+
+#endif
 #endif

@@ -153,42 +153,6 @@ struct tcp_sock {
 	__u32 total_retrans;
 };
 
-struct mnt_namespace {
-	struct ns_common ns;
-};
-
-/* The member moved into struct ns_common of every namespace type long before 5.10; mnt_namespace keeps it at `ns`. */
-struct nsproxy {
-	struct mnt_namespace *mnt_ns;
-};
-
-struct kernfs_node {
-	__u64 id;
-};
-
-struct cgroup {
-	struct kernfs_node *kn;
-};
-
-struct cgroup_subsys_state {
-	struct cgroup *cgroup;
-	struct cgroup_subsys_state *parent;
-};
-
-struct css_set {
-	struct cgroup_subsys_state *subsys[16];
-};
-
-struct task_struct {
-	struct nsproxy *nsproxy;
-	struct css_set *cgroups;
-};
-
 #pragma clang attribute pop
-
-/* enum bpf_func_id of the running kernel tells which helpers it has. */
-enum bpf_func_id___nt {
-	BPF_FUNC_get_current_task_btf___nt = 158,
-};
 
 #endif

@@ -10,6 +10,8 @@
 #define NT_OWNER_BPF_H
 
 #include "event.bpf.h"
+#include "sock.bpf.h"
+#include "task.bpf.h"
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -44,47 +46,6 @@ static __always_inline bool nt_in_task(const struct sock *sk)
 	return sk->sk_lock.owned;
 }
 
-static __always_inline bool nt_has_task_btf(void)
-{
-	return bpf_core_enum_value_exists(enum bpf_func_id___nt, BPF_FUNC_get_current_task_btf___nt);
-}
-
-static __always_inline __u32 nt_mntns(void)
-{
-	struct task_struct *task;
-
-	if (nt_has_task_btf()) {
-		task = bpf_get_current_task_btf();
-		return task->nsproxy ? task->nsproxy->mnt_ns->ns.inum : 0;
-	}
-	/* 5.10 has no typed pointer to the current task; there is no lockdown kernel without one either. */
-	task = (void *)bpf_get_current_task();
-	return BPF_CORE_READ(task, nsproxy, mnt_ns, ns.inum);
-}
-
-/* The task's cgroup of a v1 controller or one above it is `id`. Hierarchies are at most 32 deep here. */
-static __always_inline bool nt_in_cgroup1(__u32 subsys, __u64 id)
-{
-	struct task_struct *task;
-	struct cgroup_subsys_state *css;
-	int i;
-
-	if (nt_has_task_btf()) {
-		task = bpf_get_current_task_btf();
-		css = task->cgroups->subsys[subsys & 15];
-		for (i = 0; i < 32 && css; i++, css = css->parent)
-			if (css->cgroup->kn->id == id)
-				return true;
-		return false;
-	}
-	task = (void *)bpf_get_current_task();
-	css = BPF_CORE_READ(task, cgroups, subsys[subsys & 15]);
-	for (i = 0; i < 32 && css; i++, css = BPF_CORE_READ(css, parent))
-		if (BPF_CORE_READ(css, cgroup, kn, id) == id)
-			return true;
-	return false;
-}
-
 static __always_inline __u16 nt_cgroup_bits(void)
 {
 	__u16 bits = 0;
@@ -103,7 +64,7 @@ static __always_inline __u16 nt_cgroup_bits(void)
 	return bits;
 }
 
-static __always_inline void nt_current(struct nt_owner *owner, enum nt_owner_how how)
+static __attribute__((noinline)) int nt_current(struct nt_owner *owner, enum nt_owner_how how)
 {
 	__u64 id = bpf_get_current_pid_tgid();
 
@@ -117,6 +78,7 @@ static __always_inline void nt_current(struct nt_owner *owner, enum nt_owner_how
 		owner->mntns = nt_mntns();
 	if (nt_params.n_cgroups)
 		owner->cgroup_bits = nt_cgroup_bits();
+	return 0;
 }
 
 static __always_inline struct nt_sock *nt_sock(const struct sock *sk)
@@ -157,25 +119,26 @@ static __always_inline void nt_claim(const struct sock *sk, enum nt_owner_how ho
 
 static __always_inline void nt_listener_key(struct nt_listener *key, const struct sock *sk, __u16 port)
 {
-	const struct sock_common *c = &sk->__sk_common;
-
-	key->netns = c->skc_net.net->ns.inum;
+	key->netns = sk->__sk_common.skc_net.net->ns.inum;
 	key->port = port;
-	key->family = c->skc_family;
+	key->family = sk->__sk_common.skc_family;
 }
 
-static __always_inline void nt_on_listen(const struct sock *sk, bool open)
+/* LISTEN to SYN_RECV is a child being born, not the listener. */
+static __always_inline void nt_on_listen(const struct sock *sk, int oldstate, int newstate)
 {
 	struct nt_listener key = {};
 	struct nt_owner owner = {};
 	struct nt_counters *count;
 
+	if (newstate != TCP_LISTEN && newstate != TCP_CLOSE)
+		return;
 	nt_listener_key(&key, sk, sk->__sk_common.skc_num);
 	if (key.family == AF_INET)
 		nt_put_ip4(key.addr, sk->__sk_common.skc_rcv_saddr);
 	else
-		nt_put_ip6(key.addr, &sk->__sk_common.skc_v6_rcv_saddr);
-	if (!open) {
+		nt_put_ip6(key.addr, sk->__sk_common.skc_v6_rcv_saddr.in6_u.u6_addr32);
+	if (newstate == TCP_CLOSE) {
 		bpf_map_delete_elem(&nt_listeners, &key);
 		return;
 	}
@@ -187,68 +150,65 @@ static __always_inline void nt_on_listen(const struct sock *sk, bool open)
 	}
 }
 
+static __always_inline void nt_on_established(const struct sock *sk)
+{
+	struct nt_sock *s = nt_sock(sk);
+
+	if (s)
+		s->birth = bpf_ktime_get_ns();
+	else
+		nt_remember(sk, bpf_ktime_get_ns(), false, NT_OWNER_NONE);
+}
+
 /* Called on every transition of a TCP socket, before the tool looks at it. */
 static __always_inline void nt_on_state(const struct sock *sk, int oldstate, int newstate)
 {
-	struct nt_sock *s;
-
 	if (!nt_params.keep_owners)
 		return;
-	switch (newstate) {
-	case TCP_SYN_SENT:
+	if (newstate == TCP_SYN_SENT)
 		nt_remember(sk, bpf_ktime_get_ns(), true, NT_OWNER_CONNECT);
-		break;
-	case TCP_ESTABLISHED:
-		s = nt_sock(sk);
-		if (s)
-			s->birth = bpf_ktime_get_ns();
-		else
-			nt_remember(sk, bpf_ktime_get_ns(), false, NT_OWNER_NONE);
-		break;
-	case TCP_FIN_WAIT1:
-	case TCP_LAST_ACK:
-		if (nt_in_task(sk))
-			nt_claim(sk, NT_OWNER_IO);
-		break;
-	case TCP_LISTEN:
-		if (nt_in_task(sk))
-			nt_on_listen(sk, true);
-		break;
-	case TCP_CLOSE:
-		if (oldstate == TCP_LISTEN)
-			nt_on_listen(sk, false);
-		else if (nt_in_task(sk))
-			nt_claim(sk, NT_OWNER_IO);
-		break;
-	}
+	else if (newstate == TCP_ESTABLISHED)
+		nt_on_established(sk);
+	else if (newstate == TCP_LISTEN || oldstate == TCP_LISTEN)
+		nt_on_listen(sk, oldstate, newstate);
+	else if ((newstate == TCP_FIN_WAIT1 || newstate == TCP_LAST_ACK || newstate == TCP_CLOSE) && nt_in_task(sk))
+		nt_claim(sk, NT_OWNER_IO);
+}
+
+static __always_inline const struct nt_owner *nt_listener_of(const struct nt_event *e, const struct sock *sk)
+{
+	struct nt_listener key = {};
+	const struct nt_owner *found;
+
+	nt_listener_key(&key, sk, e->lport);
+	__builtin_memcpy(key.addr, e->laddr, sizeof(key.addr));
+	found = bpf_map_lookup_elem(&nt_listeners, &key);
+	if (found)
+		return found;
+	__builtin_memset(key.addr, 0, sizeof(key.addr));
+	if (key.family == AF_INET)
+		nt_put_ip4(key.addr, 0);
+	return bpf_map_lookup_elem(&nt_listeners, &key);
 }
 
 /* The owner of `sk` by the rule above; `s` is what is remembered of it or NULL. `e` is filled but for its owner. */
 static __always_inline void nt_fill_owner(struct nt_event *e, const struct sock *sk, const struct nt_sock *s)
 {
-	struct nt_listener key = {};
-	const struct nt_owner *found;
+	const struct nt_owner *found = NULL;
 	__u64 cookie;
 
-	if (s && s->owner.how >= NT_OWNER_IO) {
+	if (s && s->owner.how) {
 		e->owner = s->owner;
 		return;
 	}
 	cookie = sk->__sk_common.skc_cookie.counter;
-	found = cookie ? bpf_map_lookup_elem(&nt_held, &cookie) : NULL;
+	if (cookie)
+		found = bpf_map_lookup_elem(&nt_held, &cookie);
 	if (found) {
 		e->owner = *found;
 		return;
 	}
-	nt_listener_key(&key, sk, e->lport);
-	__builtin_memcpy(key.addr, e->laddr, sizeof(key.addr));
-	found = bpf_map_lookup_elem(&nt_listeners, &key);
-	if (!found) {
-		__builtin_memset(key.addr, 0, sizeof(key.addr));
-		if (key.family == AF_INET)
-			nt_put_ip4(key.addr, 0);
-		found = bpf_map_lookup_elem(&nt_listeners, &key);
-	}
+	found = nt_listener_of(e, sk);
 	if (found) {
 		e->owner = *found;
 		e->owner.how = NT_OWNER_INHERITED;

@@ -14,12 +14,9 @@ static __always_inline void nt_put_ip4(__u8 *to, __be32 addr)
 	*(__u32 *)(to + 12) = addr;
 }
 
-static __always_inline void nt_put_ip6(__u8 *to, const struct in6_addr *addr)
+static __always_inline void nt_put_ip6(__u8 *to, const __be32 *addr)
 {
-	*(__u32 *)to = addr->in6_u.u6_addr32[0];
-	*(__u32 *)(to + 4) = addr->in6_u.u6_addr32[1];
-	*(__u32 *)(to + 8) = addr->in6_u.u6_addr32[2];
-	*(__u32 *)(to + 12) = addr->in6_u.u6_addr32[3];
+	__builtin_memcpy(to, addr, 16);
 }
 
 /*
@@ -28,19 +25,15 @@ static __always_inline void nt_put_ip6(__u8 *to, const struct in6_addr *addr)
  */
 static __always_inline void nt_fill_flow(struct nt_event *e, const struct sock *sk, __be16 sport)
 {
-	const struct sock_common *c = &sk->__sk_common;
-
-	e->netns = c->skc_net.net->ns.inum;
+	e->netns = sk->__sk_common.skc_net.net->ns.inum;
 	e->lport = bpf_ntohs(sport);
-	e->rport = bpf_ntohs(c->skc_dport);
-	if (c->skc_family == AF_INET) {
-		e->ip = 4;
-		nt_put_ip4(e->laddr, c->skc_rcv_saddr);
-		nt_put_ip4(e->raddr, c->skc_daddr);
-		return;
+	e->rport = bpf_ntohs(sk->__sk_common.skc_dport);
+	nt_put_ip6(e->laddr, sk->__sk_common.skc_v6_rcv_saddr.in6_u.u6_addr32);
+	nt_put_ip6(e->raddr, sk->__sk_common.skc_v6_daddr.in6_u.u6_addr32);
+	if (sk->__sk_common.skc_family == AF_INET) {
+		nt_put_ip4(e->laddr, sk->__sk_common.skc_rcv_saddr);
+		nt_put_ip4(e->raddr, sk->__sk_common.skc_daddr);
 	}
-	nt_put_ip6(e->laddr, &c->skc_v6_rcv_saddr);
-	nt_put_ip6(e->raddr, &c->skc_v6_daddr);
 	e->ip = *(__u64 *)e->raddr == 0 && *(__u32 *)(e->raddr + 8) == NT_MAPPED_PREFIX ? 4 : 6;
 }
 

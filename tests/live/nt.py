@@ -129,6 +129,25 @@ def inode(path):
     return os.stat(path).st_ino
 
 
+PR_SET_KEEPCAPS, PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE = 8, 47, 2
+CAP_DAC_READ_SEARCH, CAP_SYS_PTRACE, CAP_PERFMON, CAP_BPF = 2, 19, 38, 39
+
+
+def become_nobody_with(*caps):
+    """User nobody with these capabilities only, which stay when a program is executed."""
+    libc.prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0)
+    os.setgroups([])
+    os.setresgid(NOBODY, NOBODY, NOBODY)
+    os.setresuid(NOBODY, NOBODY, NOBODY)
+    bits = sum(1 << cap for cap in caps)
+    low, high = bits & 0xffffffff, bits >> 32
+    header = struct.pack("Ii", 0x20080522, 0)  # _LINUX_CAPABILITY_VERSION_3
+    _syscall(libc.capset(header, struct.pack("6I", low, low, low, high, high, high)), "capset")
+    for cap in caps:
+        _syscall(libc.prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, cap, 0, 0), "ambient capability")
+    die_with_parent()
+
+
 # Network namespaces
 
 class Space:
@@ -245,8 +264,9 @@ def quiet(*spaces):
 class Trace:
     """A running tool. `spaces`: only what happens in these namespaces; the host has other traffic."""
 
-    def __init__(self, *args, spaces=(), tool=TOOL, argv=None, stdout=None, before=None, wait=True):
-        self.dir = temp_dir()
+    def __init__(self, *args, spaces=(), tool=TOOL, argv=None, stdout=None, before=None, wait=True,
+                 directory=None):
+        self.dir = directory or temp_dir()
         self.ready_file = os.path.join(self.dir, "ready")
         self.out_file = os.path.join(self.dir, "out")
         self.err_file = os.path.join(self.dir, "err")
@@ -287,6 +307,15 @@ class Trace:
         if "--stats" in self.argv:
             self.check_sum()
         return self
+
+    def pause(self):
+        """It reads nothing until SIGCONT."""
+        self.process.send_signal(signal.SIGSTOP)
+
+        def stopped():
+            with open(f"/proc/{self.pid}/stat") as file:
+                return file.read().rsplit(")", 1)[1].split()[0] == "T"
+        wait_for(stopped, "SIGSTOP")
 
     def wait(self):
         """Until it ends by itself."""
@@ -355,11 +384,11 @@ class Trace:
         return s
 
     def bpf_ids(self):
-        """{"prog": ids, "map": ids} of all that the running tool holds."""
-        ids = {"prog": set(), "map": set()}
+        """{"prog": ids, "map": ids, "link": ids} of all that the running tool holds."""
+        ids = {"prog": set(), "map": set(), "link": set()}
         for fd in os.listdir(f"/proc/{self.pid}/fdinfo"):
             with contextlib.suppress(OSError), open(f"/proc/{self.pid}/fdinfo/{fd}") as file:
-                for kind, number in re.findall(r"^(prog|map)_id:\s*(\d+)", file.read(), re.M):
+                for kind, number in re.findall(r"^(prog|map|link)_id:\s*(\d+)", file.read(), re.M):
                     ids[kind].add(int(number))
         return ids
 
@@ -497,7 +526,7 @@ def reset(sock):
 def tcp_info(sock):
     raw = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 256)
     number = lambda at: struct.unpack_from("I", raw, at)[0]
-    return {"state": raw[0], "unacked": number(24), "rtt": number(68), "total_retrans": number(100)}
+    return {"state": raw[0], "options": raw[5], "unacked": number(24), "rtt": number(68), "total_retrans": number(100)}
 
 
 # Other processes with sockets

@@ -48,6 +48,7 @@ def in_child(function, pipe, log):
     import nt
 
     os.setsid()
+    nt.die_with_parent()
     os.dup2(log, 1)
     os.dup2(log, 2)
     try:
@@ -106,17 +107,16 @@ def run_case(function, limit):
         if not pid:
             os.environ["TMPDIR"] = tempfile.tempdir = temp
             in_child(function, write, log.fileno())
-        # not the end of the pipe: processes that the test left behind hold it too
-        ended = os.pidfd_open(pid)
-        ready, _, _ = select.select([ended], [], [], limit)
-        os.close(ended)
+        try:
+            # not the end of the pipe: processes that the test left behind hold it too
+            ended = os.pidfd_open(pid)
+            ready, _, _ = select.select([ended], [], [], limit)
+            os.close(ended)
+        finally:
+            sweep(pid, temp)
         os.close(write)
-        os.set_blocking(read, False)
-        data = b""
-        with contextlib.suppress(BlockingIOError):
-            data = os.read(read, 65536)
+        data = os.read(read, 65536)
         os.close(read)
-        sweep(pid, temp)
         if data:
             outcome, reason = json.loads(data)
         else:
@@ -166,6 +166,7 @@ def main():
     if options.list:
         print("\n".join(name for name, _ in chosen))
         return 0
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER: orphans of tests come to us
     skips = read_skips(options.kernel)
     unknown = set(skips) - {name for name, _ in cases()}

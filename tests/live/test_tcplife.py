@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """tcplife: sessions with their owners, bytes, ends and durations, against what the two ends know themselves."""
 import contextlib
+import ctypes
+import errno
 import os
 import re
 import socket
@@ -107,10 +109,15 @@ def test_scene18():
     mine = [r["comm"] for r in rows if r["pid"] == report["client_pid"]]
     equal(len(mine), count, "rows of the client")
     check(len(set(mine)) > count / 2, "the client's name changes")
-    key = lambda r: (str(r["lport"]), str(r["rport"]))
-    shown = {key(r): plain(plain(r["comm"].encode())) for r in records}
+    # the same ports may come again: what has them is in the order of time
+    equal(by_ports(records, lambda comm: plain(plain(comm))), by_ports(rows, plain), "comm in CSV and JSON")
+
+
+def by_ports(rows, read):
+    found = {}
     for row in rows:
-        equal(shown[key(row)], plain(row["comm"].encode()), "comm in CSV and JSON")
+        found.setdefault((str(row["lport"]), str(row["rport"])), []).append(read(row["comm"].encode()))
+    return found
 
 
 def plain(text):
@@ -516,6 +523,149 @@ def test_end_aborted_connect():
     equal((trace.row(rport=9)["end"], trace.row(rport=9)["owner"]), ("local_close", "connect"), "end and owner")
 
 
+def test_end_keepalive():
+    """A peer that has vanished is noticed by keepalives only."""
+    b, a = nt.pair()
+    with traced(a, b) as trace:
+        c, s = nt.joined(b, a, b.addr4)
+        port = nt.port_of(s)
+        for option, value in ((socket.TCP_KEEPIDLE, 1), (socket.TCP_KEEPINTVL, 1), (socket.TCP_KEEPCNT, 1)):
+            c.setsockopt(socket.IPPROTO_TCP, option, value)
+        c.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        undrop = b.drop()
+        nt.wait_for(lambda: nt.tcp_info(c)["state"] == 7, "the time-out")
+        undrop()
+        c.close()
+        nt.reset(s)
+    check_ends(trace, port, "timeout", "reset_sent")
+
+
+def test_end_unreachable():
+    """Nobody answers ARP."""
+    b, a = nt.pair()
+    with traced(a, b) as trace:
+        try:
+            nt.connect(a, "10.199.1.77", 9)
+            raise RuntimeError("there is nobody")
+        except OSError as error:
+            equal(error.errno, errno.EHOSTUNREACH, "errno of connect()")
+    row = trace.row(rport=9)
+    equal((row["end"], row["raddr"], row["tx_bytes"]), ("unknown", "10.199.1.77", 0), "row")
+
+
+def test_end_killed():
+    """ss -K: an abort from outside."""
+    b, a = nt.pair()
+    with traced(a, b) as trace:
+        c, s = nt.joined(b, a, b.addr4)
+        port = nt.port_of(s)
+        with a:
+            nt.run("ss", "-K", "dport", "=", str(port))
+        if nt.tcp_info(c)["state"] != 7:
+            nt.reset(c)
+            nt.reset(s)
+            raise nt.Skip("ss -K does nothing here")
+        nt.wait_for(lambda: nt.tcp_info(s)["state"] == 7, "the reset to arrive")
+        c.close()
+        s.close()
+    check_ends(trace, port, "reset_sent", "reset_received")
+
+
+def test_end_shutdown_both():
+    b, a = nt.pair()
+    with traced(a, b) as trace:
+        c, s = nt.joined(b, a, b.addr4)
+        port = nt.port_of(s)
+        s.shutdown(socket.SHUT_RDWR)
+        nt.end_of(c)
+        c.shutdown(socket.SHUT_RDWR)
+        c.close()
+        s.close()
+    check_ends(trace, port, "remote_close", "local_close")
+
+
+def test_end_listener():
+    """A listener is no session."""
+    b, a = nt.pair()
+    with traced(a, b) as trace:
+        nt.listen(b, b.addr4).close()
+        nt.client(a, b.addr4).close()
+    equal(trace.rows(), [], "rows")
+
+
+def test_socket_used_twice():
+    """connect(), disconnect by AF_UNSPEC, connect() again: two sessions of one socket."""
+    b, a = nt.pair()
+    listener = nt.listen(b, b.addr4)
+    port = nt.port_of(listener)
+    with traced(a, b) as trace:
+        c = nt.client(a, b.addr4)
+        ports = []
+        for size in (100, 2000):
+            c.connect((b.addr4, port))
+            ports.append(nt.port_of(c))
+            s, _ = listener.accept()
+            nt.transfer(c, s, size)
+            nt.wait_for(lambda: not nt.tcp_info(c)["unacked"], "the acknowledgement")
+            unspec = ctypes.create_string_buffer(16)
+            check(not nt.libc.connect(c.fileno(), unspec, 16), "disconnect")
+            nt.wait_for(lambda: nt.tcp_info(s)["state"] == 7, "the reset to arrive")
+            s.close()
+        c.close()
+    equal(len(trace.rows()), 4, "rows")
+    for own, size in zip(ports, (100, 2000)):
+        row = trace.row(lport=own)
+        equal((row["tx_bytes"], row["rx_bytes"], row["end"], row["partial"]), (size, 0, "reset_sent", False),
+              "client's row")
+        equal(trace.row(rport=own)["rx_bytes"], size, "server's bytes")
+
+
+def test_socket_refused_first():
+    """The same socket is refused, then accepted."""
+    b, a = nt.pair()
+    unused = nt.listen(b, b.addr4)
+    closed = nt.port_of(unused)
+    unused.close()
+    with traced(a, b) as trace:
+        listener = nt.listen(b, b.addr4)
+        c = nt.client(a, b.addr4)
+        c.settimeout(None)  # or Python makes it a connect() of two parts
+        with contextlib.suppress(ConnectionRefusedError):
+            c.connect((b.addr4, closed))
+        c.connect((b.addr4, nt.port_of(listener)))
+        s, _ = listener.accept()
+        port = nt.port_of(s)
+        nt.transfer(c, s, 50)
+        c.close()
+        nt.end_of(s)
+        s.close()
+    equal(len(trace.rows()), 3, "rows")
+    equal(trace.row(rport=closed)["end"], "refused", "the first end")
+    row = trace.row(rport=port)
+    equal((row["end"], row["tx_bytes"], row["owner"]), ("local_close", 50, "connect"), "the second session")
+
+
+def test_same_ports_again():
+    """The same four numbers twice are two sessions."""
+    b, a = nt.pair()
+    listener = nt.listen(b, b.addr4)
+    port, own = nt.port_of(listener), 40_000
+    with traced(a, b) as trace:
+        for size in (10, 20, 30):
+            c = nt.client(a, b.addr4)
+            c.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            c.bind(("", own))
+            c.connect((b.addr4, port))
+            s, _ = listener.accept()
+            nt.transfer(c, s, size)
+            nt.wait_for(lambda: not nt.tcp_info(c)["unacked"], "the acknowledgement")
+            nt.reset(c)
+            nt.wait_for(lambda: nt.tcp_info(s)["state"] == 7, "the reset to arrive")
+            s.close()
+    equal([r["tx_bytes"] for r in trace.rows() if r["lport"] == own], [10, 20, 30], "client's bytes")
+    equal([r["rx_bytes"] for r in trace.rows() if r["rport"] == own], [10, 20, 30], "server's bytes")
+
+
 # Bytes, retransmits, round trip time
 
 def half_close(first, second, size):
@@ -579,6 +729,7 @@ def check_bytes(addr_of, target_of, ip):
         wanted = first if order.startswith("client") else first[::-1]
         equal((ours["end"], theirs["end"]), wanted, f"ends ({size}, {order})")
         equal((ours["ip"], theirs["ip"]), (ip, ip), "ip")
+        equal((ours["owner"], ours["pid"], theirs["pid"]), ("connect", os.getpid(), os.getpid()), "owners")
         own, peer = (a.addr4, b.addr4) if ip == 4 else (a.addr6, b.addr6)
         equal((ours["laddr"], ours["raddr"], theirs["laddr"], theirs["raddr"]), (own, peer, peer, own), "addresses")
 
@@ -628,8 +779,69 @@ def test_bytes_unacknowledged():
         nt.wait_for(lambda: not [x for x in nt.sockets(a) if x[2] == port and x[0] != nt.TIME_WAIT], "the time-out")
         undrop()
         nt.reset(s)
-    equal(trace.row(rport=port)["tx_bytes"], 1000, "client's bytes")
-    equal(trace.row(lport=port)["rx_bytes"], 1000, "server's bytes")
+    equal((trace.row(rport=port)["tx_bytes"], trace.row(rport=port)["end"]), (1000, "timeout"), "client")
+    equal((trace.row(lport=port)["rx_bytes"], trace.row(lport=port)["end"]), (1000, "reset_sent"), "server")
+
+
+def test_bytes_urgent():
+    b, a = nt.pair()
+    with traced(a, b) as trace:
+        c, s = nt.joined(b, a, b.addr4)
+        port = nt.port_of(s)
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, 1)
+        c.sendall(b"abc")
+        c.send(b"!", socket.MSG_OOB)
+        nt.recv_exactly(s, 4)
+        c.close()
+        nt.end_of(s)
+        s.close()
+    equal((trace.row(rport=port)["tx_bytes"], trace.row(lport=port)["rx_bytes"]), (4, 4), "bytes")
+
+
+def test_bytes_sendfile():
+    b, a = nt.pair()
+    path = os.path.join(nt.temp_dir(), "file")
+    with open(path, "wb") as file:
+        file.write(bytes(30_000))
+    with traced(a, b) as trace, open(path, "rb") as file:
+        c, s = nt.joined(b, a, b.addr4)
+        port = nt.port_of(s)
+        check(os.sendfile(s.fileno(), file.fileno(), 0, 30_000) == 30_000, "sendfile()")
+        s.close()
+        nt.recv_exactly(c, 30_000)
+        nt.end_of(c)
+        c.close()
+    equal((trace.row(lport=port)["tx_bytes"], trace.row(rport=port)["rx_bytes"]), (30_000, 30_000), "bytes")
+
+
+def test_bytes_fast_open():
+    """Data in the SYN and in the SYN's answer."""
+    b, a = nt.pair()
+    for space in (a, b):
+        space.sysctl("ipv4/tcp_fastopen", "3")
+    listener = nt.listen(b, b.addr4)
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_FASTOPEN, 16)
+    port = nt.port_of(listener)
+    with traced(a, b) as trace:
+        for _ in range(2):  # the first one only gets the cookie
+            c = nt.client(a, b.addr4)
+            c.settimeout(None)
+            c.sendto(bytes(500), socket.MSG_FASTOPEN, (b.addr4, port))
+            s, _ = listener.accept()
+            s.sendall(bytes(60))
+            nt.recv_exactly(s, 500)
+            nt.recv_exactly(c, 60)
+            own = nt.port_of(c)
+            with_data = nt.tcp_info(c)["options"] & 32  # TCPI_OPT_SYN_DATA
+            c.close()
+            nt.end_of(s)
+            s.close()
+    check(with_data, "the second SYN carried data")
+    equal(len(trace.rows()), 4, "rows")
+    for row in trace.rows():
+        wanted = (60, 500) if row["lport"] == port else (500, 60)
+        equal((row["tx_bytes"], row["rx_bytes"], row["partial"]), (*wanted, False), f"bytes: {row}")
+    check(trace.row(lport=own)["owner"] == "connect", "the caller of sendto() is the one who connects")
 
 
 def check_lossy(upload):
@@ -802,6 +1014,78 @@ def test_partial_reset():
     ours, theirs = trace.row(rport=port), trace.row(lport=port)
     equal((ours["tx_bytes"], ours["rx_bytes"]), (100, 10), "client's bytes")
     equal((theirs["tx_bytes"], theirs["rx_bytes"]), (10, 100), "server's bytes")
+
+
+def test_partial_in_flight():
+    """Aborted with data that the peer has not acknowledged, sent before and after the trace began."""
+    for from_client in (True, False):
+        b, a = nt.pair()
+        c, s = nt.joined(b, a, b.addr4)
+        port = nt.port_of(s)
+        sender, receiver = (c, s) if from_client else (s, c)
+        nt.transfer(sender, receiver, 1000)
+        nt.wait_for(lambda: not nt.tcp_info(sender)["unacked"], "the acknowledgement")
+        undrop = (b if from_client else a).drop()
+        sender.sendall(bytes(300))
+        with traced(a, b) as trace:
+            sender.sendall(bytes(500))
+            nt.wait_for(lambda: nt.tcp_info(sender)["total_retrans"] > 0, "a retransmit")
+            nt.reset(sender)
+            undrop()
+            nt.reset(receiver)
+        ours, theirs = trace.row(rport=port), trace.row(lport=port)
+        sent, got = (ours, theirs) if from_client else (theirs, ours)
+        equal((sent["tx_bytes"], sent["rx_bytes"]), (1000, 0), f"sender's bytes: {sent}")
+        equal((got["tx_bytes"], got["rx_bytes"]), (0, 1000), f"receiver's bytes: {got}")
+
+
+def test_partial_lossy():
+    """Retransmits before and after the trace began do not confuse the bytes."""
+    for from_client in (True, False):
+        b, a = nt.pair()
+        c, s = nt.joined(b, a, b.addr4)
+        port = nt.port_of(s)
+        sender, receiver = (c, s) if from_client else (s, c)
+        size = nt.scaled(300_000, 100_000)
+        undrop = (b if from_client else a).drop("-m", "statistic", "--mode", "nth", "--every", "7", "--packet", "6")
+        nt.transfer(sender, receiver, size)
+        with traced(a, b) as trace:
+            nt.transfer(sender, receiver, size)
+            nt.wait_for(lambda: not nt.tcp_info(sender)["unacked"], "the acknowledgement")
+            undrop()
+            truth = nt.tcp_info(sender)
+            sender.close()
+            nt.end_of(receiver)
+            receiver.close()
+        check(truth["total_retrans"] > 0, "something was retransmitted")
+        ours, theirs = trace.row(rport=port), trace.row(lport=port)
+        sent, got = (ours, theirs) if from_client else (theirs, ours)
+        equal((sent["tx_bytes"], sent["rx_bytes"], sent["retrans"]), (2 * size, 0, truth["total_retrans"]),
+              f"sender: {sent}")
+        equal((got["tx_bytes"], got["rx_bytes"]), (0, 2 * size), f"receiver's bytes: {got}")
+
+
+def test_partial_many():
+    """The snapshot knows the owners of many sockets in several processes and namespaces."""
+    b, a = nt.pair()
+    servers = [Peer(b, f"server-{i}") for i in range(3)]
+    clients = [Peer(a, f"client-{i}") for i in range(3)]
+    made = []
+    for i in range(nt.scaled(60, 12)):
+        server, client = servers[i % 3], clients[i // 3 % 3]
+        listener = server.listen(b.addr4)
+        port = server.name(listener)
+        c = client.connect(b.addr4, port)
+        made.append((server, client, port, c, server.accept(listener)))
+        server.close(listener)
+    with traced(a, b) as trace:
+        for server, client, _, c, s in made:
+            # the client's half dies by the reset, nobody of its process is involved
+            server.reset(s)
+            client.close(c)
+    for server, client, port, _, _ in made:
+        ours, theirs = trace.row(rport=port), trace.row(lport=port)
+        equal((ours["pid"], ours["owner"], theirs["pid"]), (client.pid, "snapshot", server.pid), f"owners: {ours} {theirs}")
 
 
 def test_partial_sitter():

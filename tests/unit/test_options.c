@@ -209,7 +209,7 @@ static bool unfiltered(const struct session_opts *opts)
 static bool defaults(const struct session_opts *o)
 {
 	return unfiltered(o) && o->format == OUT_TABLE && o->header && !o->columns && !o->show[0] &&
-	       !o->duration_ns && !o->max_events && o->ring_bytes == 4 << 20 && o->max_sockets == 65536 &&
+	       !o->duration_ns && !o->max_events && o->ring_bytes == 4 << 20 && !o->max_sockets &&
 	       !o->record && !o->ready_file && !o->replay && !o->replaying && !o->explain && !o->stats &&
 	       !o->strict && !o->verbose && !o->debug && !o->want_mntns && !o->n_cgroups;
 }
@@ -336,15 +336,13 @@ static void test_run(void **state)
 	good("--verbose --explain --stats --strict --debug", flags);
 }
 
-/* Half a nanosecond rounds to none, and none means for ever. */
+/* Less than a nanosecond rounds to none, and none means for ever. */
 static void test_tiny_duration(void **state)
 {
-	struct result r;
+	struct result r = run("--duration 0.0000000001", bounded);
 
 	(void)state;
-	r = run("--duration 0.0000000001", bounded);
-	assert_in_range(r.code, EXIT_USAGE, PARSED);
-	assert_int_not_equal(r.code, DISLIKED);
+	assert_true(r.code == EXIT_USAGE || r.code == PARSED);
 }
 
 /* ---- bcc's letters */
@@ -666,7 +664,7 @@ static void test_registry(void **state)
 	assert_non_null(strstr(text, "\"name\":\"flowtool\""));
 	assert_non_null(strstr(text, "\"filters\":[]"));
 	assert_non_null(strstr(text, "\"options\":[]"));
-	assert_null(strstr(text, "[,"));
+	assert_null(strstr(text, ":[,"));
 	assert_null(strstr(text, ",]"));
 	assert_null(strstr(text, ",,"));
 	free(text);

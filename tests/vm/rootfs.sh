@@ -22,11 +22,12 @@ programs=(
 	ip:iproute2 ss:iproute2 tc:iproute2 nstat:iproute2
 	iptables:iptables ip6tables:iptables nft:nftables modprobe:kmod
 	nginx:nginx-light ab:apache2-utils
-	# what busybox has of these is not enough for scripts: nanoseconds, formats, -k
-	date:coreutils stat:coreutils timeout:coreutils
 )
+# whole packages, all of them essential in Debian: scripts work as on the host, and busybox's env,
+# timeout, xargs and so on would start busybox's own ip instead of the real one
+essential=(coreutils diffutils findutils grep gzip hostname mawk sed tar util-linux)
 # taken when they are there
-optional=(bpftool ethtool strace tcplife)
+optional=(bpftool ethtool strace tcplife ps pgrep pkill sysctl free top lsof jq)
 
 missing=()
 for entry in busybox:busybox-static "${programs[@]}"; do
@@ -103,7 +104,11 @@ for entry in "${programs[@]}" "${optional[@]/%/:-}"; do
 	[[ ${entry%%:*} != python3 ]] || ln -sf python3 "$root/usr/bin/$(basename "$(readlink -f "$path")")"
 done
 ln -s dash "$root/usr/bin/sh"
-# applets that have no real program here
+while read -r path; do
+	[[ ! -f $path ]] || add "$path"
+done < <(dpkg -L "${essential[@]}" | grep -E '^(/usr)?/s?bin/')
+ln -s mawk "$root/usr/bin/awk"
+# applets fill what gaps are left
 while read -r applet; do
 	name=$(basename "$applet")
 	[[ ! -e $root/usr/bin/$name && ! -e $root/usr/sbin/$name ]] || continue
@@ -154,6 +159,9 @@ echo '127.0.0.1 localhost
 ::1 localhost ip6-localhost' >"$root/etc/hosts"
 echo 'hosts: files' >"$root/etc/nsswitch.conf"
 : >"$root/etc/resolv.conf"
+# no dummy0 that nobody asked for
+mkdir -p "$root/etc/modprobe.d"
+echo 'options dummy numdummies=0' >"$root/etc/modprobe.d/vm.conf"
 : >"$root/etc/ld.so.conf"
 mkdir -p "$root/usr/lib/modules"
 ldconfig -r "$root" 2>/dev/null
