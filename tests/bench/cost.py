@@ -91,6 +91,32 @@ def measure(name, command, args, ready):
     return result
 
 
+def program_costs():
+    """ns a run of each of our loaded programs (kernel.bpf_stats_enabled)."""
+    sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../live"))
+    import bpf
+    return [(p.name, p.run_time_ns / p.run_cnt, p.run_cnt) for p in bpf.programs()
+            if p.run_cnt and p.name.startswith(("nt_", "tcplife"))]
+
+
+def measure_programs(args):
+    switch = "/proc/sys/kernel/bpf_stats_enabled"
+    try:
+        open(switch, "w").write("1")
+    except OSError:
+        return
+    work = tempfile.mkdtemp()
+    with open(f"{work}/rows", "wb") as out:
+        tool = subprocess.Popen([args.nettrace, "tcplife", "--ready-file", f"{work}/ready"], stdout=out)
+    wait_until(lambda: os.path.exists(f"{work}/ready"))
+    churn(args)
+    for name, ns, runs in program_costs():
+        print(f"{name:28} {ns:9.0f} ns a run, {runs} runs")
+    tool.send_signal(2)
+    tool.wait()
+    open(switch, "w").write("0")
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--nettrace", required=True)
@@ -115,6 +141,7 @@ def main():
         if command[0] and os.path.exists(command[0]):
             took = sorted(start_ms(command) for _ in range(3))
             print(f"{name:28} starts in {took[0]:.1f} to {took[-1]:.1f} ms")
+    measure_programs(args)
 
 
 main()

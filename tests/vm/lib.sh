@@ -52,5 +52,5 @@ image() {
 		-O ^has_journal,^metadata_csum,^resize_inode,^64bit \
 		-E root_owner=0:0,lazy_itable_init=1 \
 		-d "$dir" "$out" $((kib + kib / 4 + files + 32768))k </dev/null >/dev/null
-	debugfs -w -R 'rmdir lost+found' "$out" 2>/dev/null
+	debugfs -w -R 'rmdir lost+found' "$out" >/dev/null 2>&1
 }

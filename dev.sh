@@ -1,0 +1,136 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# The project's commands; each installs what it needs on Debian 12 and says what is missing elsewhere.
+set -euo pipefail
+cd "$(dirname "$0")"
+
+build_packages="clang cmake gcc gzip libbpf-dev libc6-dev libelf-dev libzstd-dev llvm make zlib1g-dev"
+test_packages="libasan8 libclang-rt-14-dev libcmocka-dev libubsan1 python3 $(cat tests/vm/packages)"
+demo_packages="curl python3"
+
+usage() {
+	cat <<-'END'
+		./dev.sh demo            trace a few real downloads on this host
+		./dev.sh test [REGEX]    all tests: unit, replay, meta, fuzz, live, and live in guest kernels
+		./dev.sh bench           what tracing costs, next to libbpf-tools
+		./dev.sh run TOOL ARGS   build and run a tool
+		./dev.sh build           build/nettrace
+	END
+}
+
+as_root() {
+	if [[ $(id -u) == 0 ]]; then
+		"$@"
+	elif command -v sudo >/dev/null; then
+		sudo "$@"
+	else
+		echo "dev.sh: '$1' needs root, and there is no sudo" >&2
+		return 1
+	fi
+}
+
+missing() {
+	local package
+
+	for package in "$@"; do
+		dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || echo "$package"
+	done
+}
+
+# Installs Debian packages. Elsewhere the names are told, and what is not there fails where it is needed.
+need() {
+	local absent
+
+	if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
+		echo "dev.sh: not a Debian system: the equivalents of these packages are needed: $*" >&2
+		return 0
+	fi
+	absent=$(missing "$@")
+	[[ -n $absent ]] || return 0
+	echo "dev.sh: installing" $absent >&2
+	as_root apt-get -q update >/dev/null 2>&1 || true
+	# shellcheck disable=SC2086
+	as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends $absent >/dev/null || {
+		echo "dev.sh: apt-get could not install:" $absent >&2
+		return 1
+	}
+}
+
+build() {
+	need $build_packages
+	cmake -S . -B build -DNETTRACE_TESTS="${1:-OFF}" >/dev/null
+	cmake --build build -j"$(nproc)" | grep -vE '^\[|Built target' || true
+	[[ -x build/nettrace ]]
+}
+
+demo() {
+	local dir port=8000 tracer server i
+
+	build
+	need $demo_packages
+	dir=$(mktemp -d)
+	trap 'kill $tracer $server 2>/dev/null; rm -rf "$dir"' RETURN
+	head -c 3000000 /dev/urandom >"$dir/file"
+	echo "+ nettrace tcplife -T --port $port     (while curl fetches from python3 -m http.server)"
+	as_root build/nettrace tcplife -T --port $port --ready-file "$dir/ready" --duration 20 --max-events 6 &
+	tracer=$!
+	(cd "$dir" && exec python3 -m http.server --bind 127.0.0.1 $port >/dev/null 2>&1) &
+	server=$!
+	for ((i = 0; i < 200; i++)); do
+		[[ -e $dir/ready ]] && curl -s -o /dev/null --max-time 1 http://127.0.0.1:$port/ && break
+		kill -0 $tracer 2>/dev/null || break
+		sleep 0.05
+	done
+	curl -s -o /dev/null "http://127.0.0.1:$port/file" || true
+	curl -s -o /dev/null --limit-rate 4M "http://127.0.0.1:$port/file" || true
+	wait $tracer
+}
+
+# A build tree of its own for the sanitizers, and one for the fuzz targets.
+test_trees() {
+	build ON
+	cmake -S . -B build/asan -DNETTRACE_SANITIZE=ON -DCMAKE_BUILD_TYPE=Debug >/dev/null
+	cmake --build build/asan -j"$(nproc)" | grep -vE '^\[|Built target' || true
+	cmake -S . -B build/fuzz -DNETTRACE_FUZZ=ON -DNETTRACE_STATIC=OFF -DCMAKE_C_COMPILER=clang \
+		-DCMAKE_BUILD_TYPE=Debug >/dev/null
+	cmake --build build/fuzz -j"$(nproc)" --target fuzz_record fuzz_expr | grep -vE '^\[|Built target' || true
+}
+
+# Adds up what the runners say of themselves: cmocka's summaries and the lines "N passed, N failed, N skipped".
+tally() {
+	awk '
+		/\[  PASSED  \] [0-9]+ test/ { p += $4 }
+		/\[  FAILED  \] +[0-9]+ test/ { f += $4 }
+		/\[  SKIPPED \] [0-9]+ test/ { s += $4 }
+		/^[0-9]+ passed, [0-9]+ failed, [0-9]+ skipped$/ { p += $1; f += $3; s += $5 }
+		/GUEST SKIPPED/ { s++ }
+		END { printf "nettrace: %d passed, %d failed, %d skipped\n", p, f, s; exit p == 0 }
+	' "$@"
+}
+
+run_tests() {
+	local failed=0 only=${1:-.} log=build/Testing/Temporary/LastTest.log asan=build/asan/Testing/Temporary/LastTest.log
+
+	need $build_packages $test_packages
+	test_trees
+	rm -f $log $asan
+	ctest --test-dir build/asan -L 'unit|replay' -R "$only" --output-on-failure --no-tests=ignore || failed=1
+	ctest --test-dir build -R "$only" --output-on-failure --no-tests=ignore || failed=1
+	grep -hE '^(FAIL|skip|SKIP|GUEST SKIPPED|MOVING)' $log $asan 2>/dev/null || true
+	tally $(ls $log $asan 2>/dev/null) || failed=1
+	return $failed
+}
+
+case ${1:-} in
+demo) demo ;;
+test) shift && run_tests "$@" ;;
+bench) build ON && need libbpf-tools $(cat tests/vm/packages) && tests/bench/run.sh build/nettrace build/tests/churn ;;
+run) shift && build >&2 && as_root build/nettrace "$@" ;;
+build) build ;;
+'' | help | --help | -h) usage ;;
+*)
+	echo "dev.sh: '$1' is no command" >&2
+	usage >&2
+	exit 2
+	;;
+esac

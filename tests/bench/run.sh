@@ -1,0 +1,26 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# What tracing costs: run.sh NETTRACE CHURN. Natively in ns, in a guest that counts instructions in instructions.
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+nettrace=$1 churn=$2
+share=$(mktemp -d)
+trap 'rm -rf "$share"' EXIT
+
+cp "$nettrace" "$share/nettrace"
+cp "$churn" "$share/churn"
+mkdir "$share/bench"
+cp "$here"/*.py "$share/bench"
+cp -r "$here/../live" "$share/live"
+
+echo "binary: $(stat -c %s "$nettrace") bytes"
+echo
+echo "this host ($(uname -r)), ns, 20000 connections"
+python3 -B "$here/cost.py" --nettrace "$nettrace" --churn "$churn" --connections 20000 --other /usr/sbin/tcplife
+for guest in ${GUESTS:-6.1}; do
+	echo
+	echo "guest $guest, one CPU, instructions, 1000 connections"
+	"$here/../vm/run.sh" --icount --share "$share" "$guest" -- \
+		python3 -B /share/bench/cost.py --nettrace /share/nettrace --churn /share/churn --other /usr/sbin/tcplife ||
+		echo "guest $guest: not measured"
+done

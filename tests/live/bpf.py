@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""bpf(2) by hand: what is loaded in the kernel, without asking the tool under test or a library."""
+import collections
+import ctypes
+import os
+import platform
+import struct
+
+_NR = {"x86_64": 321, "aarch64": 280}[platform.machine()]
+_PROG_NEXT, _MAP_NEXT, _PROG_FD, _MAP_FD, _INFO, _NEXT_KEY = 11, 12, 13, 14, 15, 4
+_libc = ctypes.CDLL(None, use_errno=True)
+
+Program = collections.namedtuple("Program", "id name run_time_ns run_cnt verified_insns")
+Map = collections.namedtuple("Map", "id name key_size value_size max_entries")
+
+
+def _bpf(command, attr):
+    buffer = ctypes.create_string_buffer(attr, 128)
+    got = _libc.syscall(_NR, command, buffer, 128)
+    if got < 0:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+    return got, buffer.raw
+
+
+def _ids(command):
+    last = 0
+    while True:
+        try:
+            _, raw = _bpf(command, struct.pack("II", last, 0))
+        except OSError:
+            return
+        last = struct.unpack_from("II", raw)[1]
+        yield last
+
+
+def _info(fd):
+    info = ctypes.create_string_buffer(256)
+    _bpf(_INFO, struct.pack("IIQ", fd, 256, ctypes.addressof(info)))
+    return info.raw
+
+
+def programs():
+    """struct bpf_prog_info, include/uapi/linux/bpf.h."""
+    found = []
+    for ident in _ids(_PROG_NEXT):
+        try:
+            fd, _ = _bpf(_PROG_FD, struct.pack("I", ident))
+        except OSError:
+            continue
+        raw = _info(fd)
+        os.close(fd)
+        name = raw[64:80].split(b"\0")[0].decode()
+        time_ns, count = struct.unpack_from("QQ", raw, 192)
+        found.append(Program(ident, name, time_ns, count, struct.unpack_from("I", raw, 216)[0]))
+    return found
+
+
+def maps():
+    """struct bpf_map_info."""
+    found = []
+    for ident in _ids(_MAP_NEXT):
+        try:
+            fd, _ = _bpf(_MAP_FD, struct.pack("I", ident))
+        except OSError:
+            continue
+        raw = _info(fd)
+        os.close(fd)
+        _, _, key, value, entries = struct.unpack_from("IIIII", raw)
+        found.append(Map(ident, raw[24:40].split(b"\0")[0].decode(), key, value, entries))
+    return found
+
+
+def count_keys(of):
+    """How many entries a hash map has."""
+    fd, _ = _bpf(_MAP_FD, struct.pack("I", of.id))
+    key, following = None, ctypes.create_string_buffer(of.key_size)
+    n = 0
+    while True:
+        try:
+            _bpf(_NEXT_KEY, struct.pack("IxxxxQQ", fd, ctypes.addressof(key) if key else 0, ctypes.addressof(following)))
+        except OSError:
+            break
+        key = ctypes.create_string_buffer(following.raw, of.key_size)
+        n += 1
+    os.close(fd)
+    return n
