@@ -64,23 +64,21 @@ build() {
 }
 
 demo() {
-	local dir port=8000 tracer server i
+	local dir port=8000 tracer server
 
 	build
 	need $demo_packages
 	dir=$(mktemp -d)
-	trap 'kill $tracer $server 2>/dev/null; rm -rf "$dir"' RETURN
 	head -c 3000000 /dev/urandom >"$dir/file"
-	echo "+ nettrace tcplife -T --port $port     (while curl fetches from python3 -m http.server)"
-	as_root build/nettrace tcplife -T --port $port --ready-file "$dir/ready" --duration 20 --max-events 6 &
-	tracer=$!
 	(cd "$dir" && exec python3 -m http.server --bind 127.0.0.1 $port >/dev/null 2>&1) &
 	server=$!
-	for ((i = 0; i < 200; i++)); do
-		[[ -e $dir/ready ]] && curl -s -o /dev/null --max-time 1 http://127.0.0.1:$port/ && break
-		kill -0 $tracer 2>/dev/null || break
-		sleep 0.05
-	done
+	trap 'kill $server 2>/dev/null; rm -rf "$dir"' RETURN
+	until curl -s -o /dev/null http://127.0.0.1:$port/ || ! kill -0 $server; do sleep 0.05; done
+	echo "+ nettrace tcplife -T --port $port     (while curl fetches from python3 -m http.server)"
+	as_root build/nettrace tcplife -T --port $port --ready-file "$dir/ready" --duration 30 --max-events 6 &
+	tracer=$!
+	until [[ -e $dir/ready ]] || ! kill -0 $tracer 2>/dev/null; do sleep 0.05; done
+	curl -s -o /dev/null http://127.0.0.1:$port/ || true
 	curl -s -o /dev/null "http://127.0.0.1:$port/file" || true
 	curl -s -o /dev/null --limit-rate 4M "http://127.0.0.1:$port/file" || true
 	wait $tracer

@@ -246,8 +246,10 @@ static int check_block(struct recording *rec, const struct block_head *head, con
 {
 	const char *text = data;
 
+#ifndef FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION /* nobody guesses checksums */
 	if (head->crc != block_crc(head, data))
 		return -EBADMSG;
+#endif
 	switch (head->kind) {
 	case RECORD_TOOL:
 	case RECORD_CGROUP:

@@ -117,23 +117,17 @@ static __always_inline void nt_claim(const struct sock *sk, enum nt_owner_how ho
 		nt_current(&s->owner, how);
 }
 
-static __always_inline void nt_listener_key(struct nt_listener *key, const struct sock *sk, __u16 port)
-{
-	key->netns = sk->__sk_common.skc_net.net->ns.inum;
-	key->port = port;
-	key->family = sk->__sk_common.skc_family;
-}
-
 /* LISTEN to SYN_RECV is a child being born, not the listener. */
 static __always_inline void nt_on_listen(const struct sock *sk, int oldstate, int newstate)
 {
-	struct nt_listener key = {};
+	struct nt_listener key = { .family = sk->__sk_common.skc_family };
 	struct nt_owner owner = {};
 	struct nt_counters *count;
 
 	if (newstate != TCP_LISTEN && newstate != TCP_CLOSE)
 		return;
-	nt_listener_key(&key, sk, sk->__sk_common.skc_num);
+	key.netns = sk->__sk_common.skc_net.net->ns.inum;
+	key.port = sk->__sk_common.skc_num;
 	if (key.family == AF_INET)
 		nt_put_ip4(key.addr, sk->__sk_common.skc_rcv_saddr);
 	else
@@ -177,10 +171,9 @@ static __always_inline void nt_on_state(const struct sock *sk, int oldstate, int
 
 static __always_inline const struct nt_owner *nt_listener_of(const struct nt_event *e, const struct sock *sk)
 {
-	struct nt_listener key = {};
+	struct nt_listener key = { .netns = e->netns, .port = e->lport, .family = sk->__sk_common.skc_family };
 	const struct nt_owner *found;
 
-	nt_listener_key(&key, sk, e->lport);
 	__builtin_memcpy(key.addr, e->laddr, sizeof(key.addr));
 	found = bpf_map_lookup_elem(&nt_listeners, &key);
 	if (found)
@@ -217,19 +210,27 @@ static __always_inline void nt_fill_owner(struct nt_event *e, const struct sock 
 	}
 }
 
-/* The variants of seeing accept(): sock_graft() ties the new socket to its file, in the acceptor's context, after any wait. */
+/*
+ * The variants of seeing accept(): sock_graft() ties the new socket to its file, in the acceptor's context, after any wait. Other
+ * families accept that way too, and would never leave the map again.
+ */
+static __always_inline int nt_on_accept(const struct sock *sk, __u16 family, __u16 protocol)
+{
+	if ((family == AF_INET || family == AF_INET6) && protocol == IPPROTO_TCP)
+		nt_claim(sk, NT_OWNER_ACCEPT);
+	return 0;
+}
+
 SEC("fentry/security_sock_graft")
 int BPF_PROG(nt_accept_fentry, struct sock *sk)
 {
-	nt_claim(sk, NT_OWNER_ACCEPT);
-	return 0;
+	return nt_on_accept(sk, sk->__sk_common.skc_family, sk->sk_protocol);
 }
 
 SEC("kprobe/security_sock_graft")
 int BPF_KPROBE(nt_accept_kprobe, struct sock *sk)
 {
-	nt_claim(sk, NT_OWNER_ACCEPT);
-	return 0;
+	return nt_on_accept(sk, BPF_CORE_READ(sk, __sk_common.skc_family), BPF_CORE_READ(sk, sk_protocol));
 }
 
 /* Fires in tcp_recvmsg() when data was copied (and in tcp_read_sock(), which may run in softirq context). */

@@ -31,14 +31,18 @@ class Flows:
         return sorted(set(self.all()) - set(labels))
 
 
+def words(args):
+    return args.split() if isinstance(args, str) else args
+
+
 def sweep(spaces, traffic, wanted):
     """
     `traffic` fills Flows while one tool runs for each key of `wanted`: arguments as one text, or a tuple. The values
     are the rows to see, or a function that tells them from the flows.
     """
     flows = Flows()
-    traces = {args: Trace(*(args.split() if isinstance(args, str) else args), "--json", "--stats", "--sockets", 4096,
-                          spaces=spaces) for args in wanted}
+    wanted = nt.some(wanted)
+    traces = Trace.several({args: words(args) for args in wanted}, "--json", "--stats", "--sockets", 4096, spaces=spaces)
     traffic(flows)
     nt.quiet(*spaces)
     wrong = []
@@ -268,7 +272,7 @@ def test_netns():
         "--netns !/proc/self/ns/net": ["c.lo", "c.veth", "s.lo", "s.veth"],
         "--netns /proc/self/ns/net": [],
     }
-    traces = {args: Trace(*args.split(), "--json", "--stats") for args in wanted}
+    traces = Trace.several({args: words(args) for args in wanted}, "--json", "--stats")
     traffic(flows)
     nt.quiet(a, b, other)
     # --netns itself is tried here, so strangers are taken off by hand

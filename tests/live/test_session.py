@@ -124,7 +124,7 @@ def test_columns():
         "+ip,-pid": [name for name in HEADING if name != "PID"] + ["IP"],
         "time,elapsed,uid": ["TIME", "TIME(s)", "UID"],
     }
-    tables = {spec: Trace("--columns", spec, spaces=[space]) for spec in cases}
+    tables = Trace.several({spec: ("--columns", spec) for spec in cases}, spaces=[space])
     js = Trace("--json", "--columns", "rx_bytes,pid", spaces=[space])
     csv = Trace("--csv", "--columns", "rport,comm", spaces=[space])
     minus = Trace("--json", "--columns", "-cgroup,-end", spaces=[space])
@@ -218,7 +218,8 @@ def test_time():
 def test_time_columns():
     """-T, -t, -w, -s as bcc's letters; -t counts from the first row."""
     space = nt.Space()
-    traces = {args: Trace(*args.split(), spaces=[space]) for args in ("-T", "-t", "-w", "-s", "-T -t -w", "-ts")}
+    options = ("-T", "-t", "-w", "-s", "-T -t -w", "-ts")
+    traces = Trace.several({args: args.split() for args in options}, spaces=[space])
     some_sessions(space)
     time.sleep(0.2)  # what -t measures
     some_sessions(space)

@@ -5,6 +5,7 @@ import ctypes
 import errno
 import os
 import re
+import signal
 import socket
 import subprocess
 import time
@@ -75,7 +76,7 @@ def test_scene2():
     server = nt.http_server(b, 8000, {"file": 100})
     wanted = {("-L", "8000"): 1, ("-D", "8000"): 1, ("-L", "8000", "-D", "8000"): 0, ("--port", "8000"): 2,
               ("--filter", "lport 8000 or rport 8000"): 2}
-    traces = {args: Trace(*args, "--json", spaces=(a, b)) for args in wanted}
+    traces = Trace.several({args: args for args in wanted}, "--json", spaces=(a, b))
     curl = Curl(a, f"http://{b.addr4}:8000/file")
     nt.quiet(a, b)
     got = {args: len(trace.stop().rows()) for args, trace in traces.items()}
@@ -378,6 +379,45 @@ def test_owner_fields():
     equal(trace.row(lport=port)["uid"], 0, "the server's uid")
 
 
+def test_owner_contained():
+    """A PID is the host's, also of a process that has a namespace of pids, and also from the snapshot."""
+    space = nt.Space()
+    server = Peer(space, "server")
+    client = Peer(space, "contained", contained=True)
+    listener = server.listen("127.0.0.1")
+    port = server.name(listener)
+    old = client.connect("127.0.0.1", port)
+    old_port = client.name(old)
+    old_server = server.accept(listener)
+    trace = Trace("--json", spaces=[space])
+    server.reset(old_server)
+    new_port = one_session(server, listener, client)
+    client.close(old)
+    nt.quiet(space)
+    trace.stop()
+    for lport, owner in ((old_port, "snapshot"), (new_port, "connect")):
+        row = trace.row(lport=lport)
+        equal((row["pid"], row["comm"], row["owner"]), (client.pid, "contained", owner), "owner")
+
+
+def test_owner_passed_on():
+    """Who has made the connection keeps it, whoever else gets the descriptor."""
+    space = nt.Space()
+    server, client = Peer(space, "server"), Peer(space, "maker")
+    listener = server.listen("127.0.0.1")
+    port = server.name(listener)
+    trace = Trace("--json", spaces=[space])
+    c = client.connect("127.0.0.1", port)
+    s = server.accept(listener)
+    server.send(s, 12)
+    sitter = client.fork_holder(c)
+    server.close(s)
+    os.kill(sitter, signal.SIGKILL)
+    nt.quiet(space)
+    row = trace.stop().row(rport=port)
+    equal((row["pid"], row["comm"], row["owner"]), (client.pid, "maker", "connect"), f"owner (held by {sitter})")
+
+
 # How sessions end
 
 @contextlib.contextmanager
@@ -593,6 +633,53 @@ def test_end_listener():
     equal(trace.rows(), [], "rows")
 
 
+def test_end_simultaneous():
+    """Both FINs are on their way at once: each side's own came first."""
+    b, a = nt.pair()
+    with traced(a, b) as trace:
+        c, s = nt.joined(b, a, b.addr4)
+        port = nt.port_of(s)
+        nt.transfer(c, s, 40)
+        nt.transfer(s, c, 2)
+        nt.wait_for(lambda: not nt.tcp_info(c)["unacked"] and not nt.tcp_info(s)["unacked"], "the acknowledgements")
+        undrop = a.drop(), b.drop()
+        c.shutdown(socket.SHUT_WR)
+        s.shutdown(socket.SHUT_WR)
+        for again in undrop:
+            again()
+        nt.end_of(c)
+        nt.end_of(s)
+        c.close()
+        s.close()
+    check_ends(trace, port, "local_close", "local_close")
+    ours, theirs = trace.row(rport=port), trace.row(lport=port)
+    equal((ours["tx_bytes"], ours["rx_bytes"], theirs["tx_bytes"], theirs["rx_bytes"]), (40, 2, 2, 40), "bytes")
+
+
+def test_syn_cookies():
+    """The server remembers nothing until the handshake is complete."""
+    b, a = nt.pair()
+    b.sysctl("ipv4/tcp_syncookies", "2")
+    server = Peer(b, "server")
+    listener = server.listen(b.addr4)
+    port = server.name(listener)
+    with traced(a, b) as trace:
+        c = nt.connect(a, b.addr4, port)
+        s = server.accept(listener)
+        c.sendall(bytes(70))
+        server.recv(s, 70)
+        server.send(s, 9)
+        nt.recv_exactly(c, 9)
+        c.close()
+        server.end(s)
+        server.close(s)
+    row = trace.row(lport=port)
+    equal((row["pid"], row["tx_bytes"], row["rx_bytes"], row["partial"], row["end"]),
+          (server.pid, 9, 70, False, "remote_close"), "server's row")
+    row = trace.row(rport=port)
+    equal((row["tx_bytes"], row["rx_bytes"], row["partial"]), (70, 9, False), "client's row")
+
+
 def test_socket_used_twice():
     """connect(), disconnect by AF_UNSPEC, connect() again: two sessions of one socket."""
     b, a = nt.pair()
@@ -781,6 +868,81 @@ def test_bytes_unacknowledged():
         nt.reset(s)
     equal((trace.row(rport=port)["tx_bytes"], trace.row(rport=port)["end"]), (1000, "timeout"), "client")
     equal((trace.row(lport=port)["rx_bytes"], trace.row(lport=port)["end"]), (1000, "reset_sent"), "server")
+
+
+def fill(sock):
+    """Sends until nothing more fits into any buffer."""
+    sock.setblocking(False)
+    while True:
+        try:
+            sock.send(bytes(65536))
+        except BlockingIOError:
+            before = nt.tcp_info(sock)["bytes_acked"]
+            time.sleep(0.1)  # what is on its way may make room
+            if nt.tcp_info(sock)["bytes_acked"] == before:
+                return
+
+
+def zero_window(end):
+    """The peer reads nothing: what it acknowledged is what moved, be the rest unsent, or sent and lost."""
+    b, a = nt.pair()
+    with traced(a, b) as trace:
+        c, s = nt.joined(b, a, b.addr4)
+        port = nt.port_of(s)
+        fill(c)
+        acked = nt.tcp_info(c)["bytes_acked"] - 1  # the SYN
+        end(c, s)
+    equal((trace.row(rport=port)["tx_bytes"], trace.row(lport=port)["rx_bytes"]), (acked, acked), "bytes")
+    return trace.row(rport=port)["end"], trace.row(lport=port)["end"]
+
+
+def test_bytes_zero_window_reset():
+    def end(c, s):
+        nt.reset(c)
+        nt.wait_for(lambda: nt.tcp_info(s)["state"] == 7, "the reset to arrive")
+        s.close()
+
+    equal(zero_window(end), ("reset_sent", "reset_received"), "ends")
+
+
+def test_bytes_zero_window_close():
+    """A FIN that waits behind the data was not sent."""
+    def end(c, s):
+        c.close()
+        s.close()  # with unread data: a reset
+
+    equal(zero_window(end), ("reset_received", "reset_sent"), "ends")
+
+
+def test_bytes_beyond_4g():
+    """More bytes than sequence numbers."""
+    b, a = nt.pair()
+    size = (5 << 30) if nt.SCALE >= 1 else nt.scaled(300 << 20)
+    with traced(a, b) as trace:
+        c, s = nt.joined(b, a, b.addr4)
+        port = nt.port_of(s)
+        nt.transfer(c, s, size)
+        nt.transfer(s, c, 1)
+        c.close()
+        nt.end_of(s)
+        s.close()
+    equal((trace.row(rport=port)["tx_bytes"], trace.row(rport=port)["rx_bytes"]), (size, 1), "client's bytes")
+    equal((trace.row(lport=port)["tx_bytes"], trace.row(lport=port)["rx_bytes"]), (1, size), "server's bytes")
+
+
+def test_partial_beyond_4g():
+    b, a = nt.pair()
+    size = (5 << 30) if nt.SCALE >= 1 else nt.scaled(300 << 20)
+    c, s = nt.joined(b, a, b.addr4)
+    port = nt.port_of(s)
+    nt.transfer(c, s, size)
+    with traced(a, b) as trace:
+        nt.transfer(c, s, 10)
+        c.close()
+        nt.end_of(s)
+        s.close()
+    equal((trace.row(rport=port)["tx_bytes"], trace.row(rport=port)["rx_bytes"]), (size + 10, 0), "client's bytes")
+    equal((trace.row(lport=port)["tx_bytes"], trace.row(lport=port)["rx_bytes"]), (0, size + 10), "server's bytes")
 
 
 def test_bytes_urgent():

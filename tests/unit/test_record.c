@@ -90,7 +90,7 @@ static const char *in_dir(const char *name)
 static int setup(void **state)
 {
 	(void)state;
-	strcpy(fix.dir, "/tmp/test_record.XXXXXX");
+	snprintf(fix.dir, sizeof(fix.dir), "/tmp/test_record.XXXXXX");
 	if (!mkdtemp(fix.dir))
 		return -1;
 	write_recording(in_dir("whole.nt"));
@@ -403,7 +403,7 @@ static void test_symlink(void **state)
 	struct stat st;
 
 	(void)state;
-	strcpy(target, in_dir("target"));
+	snprintf(target, sizeof(target), "%s", in_dir("target"));
 	assert_int_equal(symlink(target, in_dir("link")), 0);
 	/* It leads nowhere: following it would create a file. */
 	assert_int_equal(recorder_open(&rec, in_dir("link"), NULL, 0), -ELOOP);
