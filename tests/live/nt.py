@@ -547,8 +547,8 @@ def reset(sock):
 def tcp_info(sock):
     raw = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 256)
     number = lambda at: struct.unpack_from("I", raw, at)[0]
-    return {"state": raw[0], "options": raw[5], "unacked": number(24), "rtt": number(68), "total_retrans": number(100),
-            "bytes_acked": struct.unpack_from("Q", raw, 120)[0]}
+    return {"state": raw[0], "options": raw[5], "unacked": number(24), "rtt": number(68),
+            "total_retrans": number(100), "bytes_acked": struct.unpack_from("Q", raw, 120)[0]}
 
 
 # Other processes with sockets

@@ -161,7 +161,7 @@ def main():
     os.environ["NT_CHURN"] = os.path.abspath(options.churn or "")
     os.environ["NT_SCALE"] = str(options.scale or (1 if native else 0.1))
     os.environ["NT_PATIENCE"] = str(60 if native else 400)
-    os.environ["NT_SHARE"] = str(zlib.crc32(options.kernel.encode()) % 3)
+    os.environ["NT_SHARE"] = str(zlib.crc32(options.kernel.encode()) // 3 % 3)
     sys.path.insert(0, HERE)
     sys.dont_write_bytecode = True
     chosen = [(name, f) for name, f in cases() if re.search(options.only, name)]

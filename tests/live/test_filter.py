@@ -42,7 +42,8 @@ def sweep(spaces, traffic, wanted):
     """
     flows = Flows()
     wanted = nt.some(wanted)
-    traces = Trace.several({args: words(args) for args in wanted}, "--json", "--stats", "--sockets", 4096, spaces=spaces)
+    traces = Trace.several({args: words(args) for args in wanted}, "--json", "--stats", "--sockets", 4096,
+                           spaces=spaces)
     traffic(flows)
     nt.quiet(*spaces)
     wrong = []
