@@ -61,7 +61,8 @@ static int make_link(const char *dir, const char *name, const char *target)
 	if (!symlink(target, path))
 		return 0;
 	fprintf(stderr, "nettrace: '%s': %s\n", path,
-		errno == EEXIST ? "exists and is not ours; nothing was overwritten" : strerror(errno));
+		errno == EEXIST ? "exists and is not ours; nothing was overwritten" :
+				  strerror(errno));
 	return -1;
 }
 

@@ -124,7 +124,9 @@ static int run_command(int argc, char **argv)
 		return run_tools((char *)tool->name, 2, (char *[]){ "", "--help", NULL });
 	}
 	if (*word == '-') {
-		fprintf(stderr, "nettrace: '%s' is no option here; 'nettrace --help' shows the use\n", word);
+		fprintf(stderr,
+			"nettrace: '%s' is no option here; 'nettrace --help' shows the use\n",
+			word);
 		return EXIT_USAGE;
 	}
 	return run_tools(argv[1], argc - 1, argv + 1);

@@ -456,7 +456,8 @@ static bool is_container(const char *name, const char *prefix)
 
 static bool is_named(const struct search *search, const char *name)
 {
-	return search->by == CGROUP_UNIT ? !strcmp(name, search->word) : is_container(name, search->word);
+	return search->by == CGROUP_UNIT ? !strcmp(name, search->word) :
+					   is_container(name, search->word);
 }
 
 static int match(void *ctx, const char *path, const char *name, uint64_t id)

@@ -54,7 +54,9 @@ int cgroup_find(enum cgroup_by by, const char *word, char *dir, size_t size);
 /* Whether `path` is, or is below, what `word` means: the same question asked of a name (replay). */
 bool cgroup_matches(enum cgroup_by by, const char *word, const char *path);
 
-/* Calls `each` for every process in the cgroup directory `dir` and below it. Returns 0 or -errno. */
+/*
+ * Calls `each` for every process in the cgroup directory `dir` and below it. Returns 0 or -errno.
+ */
 int cgroup_members(const char *dir, void (*each)(void *ctx, uint32_t pid), void *ctx);
 
 #endif

@@ -27,7 +27,9 @@ static int subsys_number(const struct btf *btf, const char *controller)
 	return -ENOENT;
 }
 
-/* The super options of the mount (last field of mountinfo) name the controllers of a v1 hierarchy. */
+/*
+ * The super options of the mount (last field of mountinfo) name the controllers of a v1 hierarchy.
+ */
 static int subsys_of(const struct btf *btf, dev_t dev)
 {
 	FILE *mounts = fopen("/proc/self/mountinfo", "re");
@@ -37,7 +39,8 @@ static int subsys_of(const struct btf *btf, dev_t dev)
 
 	while (mounts && number < 0 && fgets(line, sizeof(line), mounts)) {
 		if (sscanf(line, "%*d %*d %u:%u", &major, &minor) != 2 ||
-		    dev != (dev_t)((major & 0xfffu) << 8 | (minor & 0xffu) | (minor & ~0xffu) << 12))
+		    dev != (dev_t)((major & 0xfffu) << 8 | (minor & 0xffu) |
+				   (minor & ~0xffu) << 12))
 			continue;
 		options = strrchr(line, ' ');
 		for (word = strtok(options, " ,\n"); word && number < 0; word = strtok(NULL, ",\n"))
@@ -57,13 +60,16 @@ int cgroups1_params(const struct session_opts *opts, struct nt_params *params, s
 
 	for (i = 0; i < opts->n_cgroups && !code; i++) {
 		if (statfs(opts->cgroups[i].dir, &fs) || stat(opts->cgroups[i].dir, &st))
-			code = fault_set(fault, EXIT_USAGE, "--cgroup: '%s': %s", opts->cgroups[i].dir, strerror(errno));
+			code = fault_set(fault, EXIT_USAGE, "--cgroup: '%s': %s",
+					 opts->cgroups[i].dir, strerror(errno));
 		else if (fs.f_type == CGROUP_SUPER_MAGIC) {
 			btf = btf ? btf : btf__load_vmlinux_btf();
 			number = btf ? subsys_of(btf, st.st_dev) : -ENOENT;
 			if (number < 0)
 				code = fault_set(fault, EXIT_KERNEL,
-						 "--cgroup: '%s' is in a cgroup v1 hierarchy without a controller: its tasks cannot be told in the kernel",
+						 "--cgroup: '%s' is in a cgroup v1 hierarchy "
+						 "without a controller: its tasks cannot be told "
+						 "in the kernel",
 						 opts->cgroups[i].dir);
 			params->cgroup1_ids[i] = st.st_ino;
 			params->cgroup1_subsys[i] = number;

@@ -5,7 +5,10 @@
 
 #include "session.h"
 
-/* Fills the cgroup1_* members for those of opts->cgroups that are v1 directories. Returns an exit code. */
+/*
+ * Fills the cgroup1_* members for those of opts->cgroups that are v1 directories. Returns an exit
+ * code.
+ */
 int cgroups1_params(const struct session_opts *opts, struct nt_params *params, struct fault *fault);
 
 #endif

@@ -5,20 +5,23 @@
  *     expr    = and { ("or" | "||") and }
  *     and     = not { ("and" | "&&") not }
  *     not     = ("not" | "!") not | "(" expr ")" | predicate
- *     predicate = FIELD list              one of fields_info[] but ip: port 80,443  port 8000-8080  pid 1  comm nginx ...
+ *     predicate = FIELD list              one of fields_info[] but ip: port 80,443  pid 1  comm
+ *     nginx
  *               | "host" list | "net" list  the same as addr
  *               | "ip" | "ip6"
- *               | NAME list                a name (COL_ENUM), text or address column of the tool: end refused,timeout
- *               | NAME                     a COL_BOOL column; "NAME = true", "NAME = false"
- *               | COLUMN OP VALUE          a number column, with or without its unit suffix: duration > 1s, tx_bytes >= 1M
+ *               | NAME list                a name (COL_ENUM), text or address column: end
+ *               refused,timeout | NAME                     a COL_BOOL column; "NAME = true", "NAME
+ *               = false" | COLUMN OP VALUE          a number column, its unit suffix may be left
+ *               out: duration > 1s
  *     OP      = "=" | "==" | "!=" | "<" | "<=" | ">" | ">="
  *
- * A bare number is in the column's unit. Durations take ns us ms s m h, sizes K M G (powers of 1024).
- * "=" and "!=" may also stand before the list of a FIELD or NAME, the other operators before the value of a FIELD that is
- * a number (lport < 1024; port < 1024 is either side). Two predicates side by side are an error.
+ * A bare number is in the column's unit. Durations take ns us ms s m h, sizes K M G (powers of
+ * 1024). "=" and "!=" may also stand before the list of a FIELD or NAME, the other operators before
+ * the value of a FIELD that is a number (lport < 1024; port < 1024 is either side). Two predicates
+ * side by side are an error.
  * A word ends before a blank or one of ()=!<>&|, unless these are inside '...' or "...".
- * What is unknown is in no list and neither less nor more than anything, so "!=" and a negated list hold for it. "=" compares
- * what is stored: where 0 stands for unknown, "= 0" asks for it.
+ * What is unknown is in no list and neither less nor more than anything, so "!=" and a negated list
+ * hold for it. "=" compares what is stored: where 0 stands for unknown, "= 0" asks for it.
  */
 #ifndef NT_EXPR_H
 #define NT_EXPR_H
@@ -33,7 +36,7 @@ struct expr_error {
 };
 
 /* 0, -EINVAL with *err filled, or -ENOMEM. `opts` takes what fields_parse() puts there. */
-int expr_parse(struct filter_node **node, const char *text, const struct tool *tool, struct session_opts *opts,
-	       struct expr_error *err);
+int expr_parse(struct filter_node **node, const char *text, const struct tool *tool,
+	       struct session_opts *opts, struct expr_error *err);
 
 #endif

@@ -19,7 +19,8 @@ const struct field_info fields_info[FIELD_COUNT] = {
 	[FIELD_RPORT] = { "rport", FIELDS_FLOW },    [FIELD_ADDR] = { "addr", FIELDS_FLOW },
 	[FIELD_LADDR] = { "laddr", FIELDS_FLOW },    [FIELD_RADDR] = { "raddr", FIELDS_FLOW },
 	[FIELD_IP] = { "ip", FIELDS_FLOW },          [FIELD_CGROUP] = { "cgroup", FIELDS_OWNER },
-	[FIELD_UNIT] = { "unit", FIELDS_OWNER },     [FIELD_CONTAINER] = { "container", FIELDS_OWNER },
+	[FIELD_UNIT] = { "unit", FIELDS_OWNER },
+	[FIELD_CONTAINER] = { "container", FIELDS_OWNER },
 	[FIELD_NETNS] = { "netns", FIELDS_FLOW },    [FIELD_MNTNS] = { "mntns", FIELDS_OWNER },
 };
 
@@ -49,7 +50,10 @@ static int addrs(struct filter_node **node, const char *text, uint16_t off, bool
 	return ret ? ret : *node ? 0 : -ENOMEM;
 }
 
-/* An inode number stays; a path, or (for netns) a name of `ip netns`, becomes the inode number behind it. */
+/*
+ * An inode number stays; a path, or (for netns) a name of `ip netns`, becomes the inode number
+ * behind it.
+ */
 static int namespace_inode(const char *word, bool net, char *number, size_t size)
 {
 	char path[512];
@@ -82,9 +86,12 @@ static int namespaces(struct filter_node **node, const char *text, uint16_t off,
 		if (!len)
 			return bad(err, text, strlen(text), "an empty list or an empty word in it");
 		if (namespace_inode(one, net, number, sizeof(number)))
-			return bad(err, word, len, net ? "no network namespace: an inode number, a path or a name of 'ip netns' is"
-						       : "no mount namespace: an inode number or a path is");
-		at += snprintf(numbers + at, sizeof(numbers) - at, "%s%s", number, word[len] ? "," : "");
+			return bad(err, word, len,
+				   net ? "no network namespace: an inode number, a path or a name "
+					 "of 'ip netns' is" :
+					 "no mount namespace: an inode number or a path is");
+		at += snprintf(numbers + at, sizeof(numbers) - at, "%s%s", number,
+			       word[len] ? "," : "");
 		if (at >= sizeof(numbers))
 			return bad(err, text, strlen(text), "too long a list");
 		if (!word[len])
@@ -125,12 +132,13 @@ static const char *why_no_cgroup(int err, enum cgroup_by by)
 		return "ambiguous: more than one cgroup has this name";
 	if (err == -E2BIG)
 		return "one too many: at most 16 cgroups can be asked for";
-	return by == CGROUP_PATH ? "no cgroup" : by == CGROUP_UNIT ? "no systemd unit with a cgroup"
-								   : "no container whose id begins so";
+	return by == CGROUP_PATH ? "no cgroup" :
+	       by == CGROUP_UNIT ? "no systemd unit with a cgroup" :
+				   "no container whose id begins so";
 }
 
-static int cgroups(struct filter_node **node, const char *text, enum cgroup_by by, struct session_opts *opts,
-		   struct filter_error *err)
+static int cgroups(struct filter_node **node, const char *text, enum cgroup_by by,
+		   struct session_opts *opts, struct filter_error *err)
 {
 	const char *word = text + (*text == '!');
 	char one[512];
@@ -153,7 +161,8 @@ static int cgroups(struct filter_node **node, const char *text, enum cgroup_by b
 	*node = calloc(1, sizeof(**node));
 	if (!*node)
 		return -ENOMEM;
-	**node = (struct filter_node){ .kind = FILTER_BITS, .off = offsetof(struct nt_event, owner.cgroup_bits),
+	**node = (struct filter_node){ .kind = FILTER_BITS,
+				       .off = offsetof(struct nt_event, owner.cgroup_bits),
 				       .size = 2, .n = 1 };
 	(*node)->ranges = calloc(1, sizeof(*(*node)->ranges));
 	if (!(*node)->ranges)
@@ -164,30 +173,35 @@ static int cgroups(struct filter_node **node, const char *text, enum cgroup_by b
 	return *node ? 0 : -ENOMEM;
 }
 
-int fields_parse(struct filter_node **node, enum field field, const char *text, struct session_opts *opts,
-		 struct filter_error *err)
+int fields_parse(struct filter_node **node, enum field field, const char *text,
+		 struct session_opts *opts, struct filter_error *err)
 {
 	switch (field) {
 	case FIELD_PID:
-		return filter_parse_numbers(node, text, HEAD(owner.pid), UINT32_MAX - 1, false, "not a process id", err);
+		return filter_parse_numbers(node, text, HEAD(owner.pid), UINT32_MAX - 1, false,
+					    "not a process id", err);
 	case FIELD_TID:
-		return filter_parse_numbers(node, text, HEAD(owner.tid), UINT32_MAX - 1, false, "not a thread id", err);
+		return filter_parse_numbers(node, text, HEAD(owner.tid), UINT32_MAX - 1, false,
+					    "not a thread id", err);
 	case FIELD_COMM:
 		return filter_parse_names(node, text, offsetof(struct nt_event, owner.comm), err);
 	case FIELD_UID:
 		return filter_parse_users(node, text, offsetof(struct nt_event, owner.uid), err);
 	case FIELD_PORT:
 	case FIELD_LPORT:
-		return ports(node, text, offsetof(struct nt_event, lport), field == FIELD_PORT, err);
+		return ports(node, text, offsetof(struct nt_event, lport), field == FIELD_PORT,
+			     err);
 	case FIELD_RPORT:
 		return ports(node, text, offsetof(struct nt_event, rport), false, err);
 	case FIELD_ADDR:
 	case FIELD_LADDR:
-		return addrs(node, text, offsetof(struct nt_event, laddr), field == FIELD_ADDR, err);
+		return addrs(node, text, offsetof(struct nt_event, laddr), field == FIELD_ADDR,
+			     err);
 	case FIELD_RADDR:
 		return addrs(node, text, offsetof(struct nt_event, raddr), false, err);
 	case FIELD_IP:
-		return filter_parse_numbers(node, text, HEAD(ip), 255, false, "not an IP version", err);
+		return filter_parse_numbers(node, text, HEAD(ip), 255, false, "not an IP version",
+					    err);
 	case FIELD_CGROUP:
 		return cgroups(node, text, CGROUP_PATH, opts, err);
 	case FIELD_UNIT:

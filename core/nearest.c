@@ -30,7 +30,8 @@ void nearest_try(struct nearest *n, const char *known)
 		row[0] = i + 1;
 		for (j = 0; j < len; j++) {
 			above = row[j + 1];
-			row[j + 1] = least(least(above, row[j]) + 1, diagonal + (n->word[i] != known[j]));
+			row[j + 1] = least(least(above, row[j]) + 1,
+					   diagonal + (n->word[i] != known[j]));
 			diagonal = above;
 		}
 	}

@@ -19,8 +19,8 @@ enum uniform {
 	U_FIELDS = FIELD_COUNT,
 	U_IPV4 = FIELD_COUNT, U_IPV6, U_FILTER,
 	U_OUTPUT, U_CSV, U_JSON, U_COLUMNS, U_NO_HEADER,
-	U_DURATION, U_MAX_EVENTS, U_RECORD, U_READY_FILE, U_EXPLAIN, U_STATS, U_STRICT, U_BUFFER, U_SOCKETS,
-	U_VERBOSE, U_DEBUG, U_COUNT,
+	U_DURATION, U_MAX_EVENTS, U_RECORD, U_READY_FILE, U_EXPLAIN, U_STATS, U_STRICT, U_BUFFER,
+	U_SOCKETS, U_VERBOSE, U_DEBUG, U_COUNT,
 };
 
 static const struct uniform_opt {
@@ -36,33 +36,50 @@ static const struct uniform_opt {
 	[FIELD_PORT] = { "port", "P[,P-P]", "local or remote port", 0, GROUP_FILTER },
 	[FIELD_LPORT] = { "lport", "P[,P-P]", "local port", 0, GROUP_FILTER },
 	[FIELD_RPORT] = { "rport", "P[,P-P]", "remote port", 0, GROUP_FILTER },
-	[FIELD_ADDR] = { "addr", "A[/N][,A]", "local or remote address or network", 0, GROUP_FILTER },
+	[FIELD_ADDR] = { "addr", "A[/N][,A]", "local or remote address or network", 0,
+			 GROUP_FILTER },
 	[FIELD_LADDR] = { "laddr", "A[/N][,A]", "local address or network", 0, GROUP_FILTER },
 	[FIELD_RADDR] = { "raddr", "A[/N][,A]", "remote address or network", 0, GROUP_FILTER },
-	[FIELD_CGROUP] = { "cgroup", "PATH[,PATH]", "owner in this cgroup or below it", 0, GROUP_FILTER },
+	[FIELD_CGROUP] = { "cgroup", "PATH[,PATH]", "owner in this cgroup or below it", 0,
+			   GROUP_FILTER },
 	[FIELD_UNIT] = { "unit", "NAME[,NAME]", "owner in this systemd unit", 0, GROUP_FILTER },
-	[FIELD_CONTAINER] = { "container", "ID[,ID]", "owner in the container whose id begins so", 0, GROUP_FILTER },
-	[FIELD_NETNS] = { "netns", "NS[,NS]", "network namespace: inode, path or name of 'ip netns'", 0, GROUP_FILTER },
-	[FIELD_MNTNS] = { "mntns", "NS[,NS]", "mount namespace of the owner: inode or path", 0, GROUP_FILTER },
+	[FIELD_CONTAINER] = { "container", "ID[,ID]", "owner in the container whose id begins so",
+			      0, GROUP_FILTER },
+	[FIELD_NETNS] = { "netns", "NS[,NS]",
+			  "network namespace: inode, path or name of 'ip netns'", 0, GROUP_FILTER },
+	[FIELD_MNTNS] = { "mntns", "NS[,NS]", "mount namespace of the owner: inode or path", 0,
+			  GROUP_FILTER },
 	[U_IPV4] = { "ipv4", NULL, "IPv4 only (IPv4-mapped IPv6 is IPv4)", '4', GROUP_FILTER },
 	[U_IPV6] = { "ipv6", NULL, "IPv6 only", '6', GROUP_FILTER },
-	[U_FILTER] = { "filter", "EXPR", "filter expression: 'port 80 and not host 10.0.0.1'", 0, GROUP_FILTER },
+	[U_FILTER] = { "filter", "EXPR", "filter expression: 'port 80 and not host 10.0.0.1'", 0,
+		       GROUP_FILTER },
 	[U_OUTPUT] = { "output", "FORMAT", "table, csv or json", 'o', GROUP_OUTPUT },
 	[U_CSV] = { "csv", NULL, "same as -o csv", 0, GROUP_OUTPUT },
 	[U_JSON] = { "json", NULL, "same as -o json: one object a line", 0, GROUP_OUTPUT },
-	[U_COLUMNS] = { "columns", "LIST", "these columns in this order; +x adds, -x removes; 'help' lists them", 0, GROUP_OUTPUT },
+	[U_COLUMNS] = { "columns", "LIST",
+			"these columns in this order; +x adds, -x removes; 'help' lists them", 0,
+			GROUP_OUTPUT },
 	[U_NO_HEADER] = { "no-header", NULL, "no heading line", 0, GROUP_OUTPUT },
 	[U_DURATION] = { "duration", "SEC", "stop after SEC seconds", 0, GROUP_RUN, true },
 	[U_MAX_EVENTS] = { "max-events", "N", "stop after N rows", 0, GROUP_RUN },
 	[U_RECORD] = { "record", "FILE", "write the raw events to FILE too", 0, GROUP_RUN, true },
-	[U_READY_FILE] = { "ready-file", "FILE", "create FILE once every probe is attached", 0, GROUP_RUN, true },
-	[U_EXPLAIN] = { "explain", NULL, "print the hooks that would be used and why; attach nothing", 0, GROUP_RUN, true },
-	[U_STATS] = { "stats", NULL, "at the end, count what was seen, filtered, sent and lost", 0, GROUP_RUN, true },
+	[U_READY_FILE] = { "ready-file", "FILE", "create FILE once every probe is attached", 0,
+			   GROUP_RUN, true },
+	[U_EXPLAIN] = { "explain", NULL,
+			"print the hooks that would be used and why; attach nothing", 0,
+			GROUP_RUN, true },
+	[U_STATS] = { "stats", NULL, "at the end, count what was seen, filtered, sent and lost", 0,
+		      GROUP_RUN, true },
 	[U_STRICT] = { "strict", NULL, "exit with 5 if any event was lost", 0, GROUP_RUN, true },
-	[U_BUFFER] = { "buffer", "SIZE", "event buffer, 4M unless given (256K, 16M)", 0, GROUP_RUN, true },
-	[U_SOCKETS] = { "sockets", "N", "how many sockets are remembered; unless given, 32768 or 4 times those open", 0, GROUP_RUN, true },
+	[U_BUFFER] = { "buffer", "SIZE", "event buffer, 4M unless given (256K, 16M)", 0, GROUP_RUN,
+		       true },
+	[U_SOCKETS] = { "sockets", "N",
+			"how many sockets are remembered; unless given, 32768 or 4 times those "
+			"open",
+			0, GROUP_RUN, true },
 	[U_VERBOSE] = { "verbose", NULL, "say more on stderr: the hooks chosen", 'v', GROUP_RUN },
-	[U_DEBUG] = { "debug", NULL, "libbpf's and the verifier's messages too", 0, GROUP_RUN, true },
+	[U_DEBUG] = { "debug", NULL, "libbpf's and the verifier's messages too", 0, GROUP_RUN,
+		      true },
 };
 
 #define KEY_UNIFORM 0x1000
@@ -91,7 +108,8 @@ static int uniform_by_name(const char *name)
 	return -1;
 }
 
-static void add(struct parser *p, const char *name, int key, const char *arg, const char *help, int group)
+static void add(struct parser *p, const char *name, int key, const char *arg, const char *help,
+		int group)
 {
 	p->table[p->n++] = (struct argp_option){ name, key, arg, 0, help, group };
 }
@@ -145,7 +163,8 @@ static void build_table(struct parser *p)
 		add(p, NULL, 0, NULL, "Options of this tool:", GROUP_TOOL);
 	for (i = 0; p->own && (p->own[i].letter || p->own[i].name); i++)
 		add_own(p, i);
-	add(p, NULL, 0, NULL, "Filters (a list is OR, a leading ! negates it, different options are AND):",
+	add(p, NULL, 0, NULL,
+	    "Filters (a list is OR, a leading ! negates it, different options are AND):",
 	    GROUP_FILTER);
 	add(p, NULL, 0, NULL, "Output:", GROUP_OUTPUT);
 	add(p, NULL, 0, NULL, "Run:", GROUP_RUN);
@@ -169,14 +188,17 @@ static void parse_field(struct parser *p, struct argp_state *state, int option, 
 	int ret;
 
 	if (fields_of(option) & ~p->fields)
-		argp_failure(state, EXIT_USAGE, 0, "--%s: %s has no such field to filter by", uniform[option].name,
-			     p->opts->n_tools == 1 ? p->opts->tools[0]->name : "one of these tools");
+		argp_failure(state, EXIT_USAGE, 0, "--%s: %s has no such field to filter by",
+			     uniform[option].name,
+			     p->opts->n_tools == 1 ? p->opts->tools[0]->name :
+						     "one of these tools");
 	ret = fields_parse(&node, option, arg, p->opts, &err);
 	if (ret == -EINVAL)
-		argp_failure(state, EXIT_USAGE, 0, "--%s: '%.*s': %s", uniform[option].name, (int)err.bad_len,
-			     err.bad ? err.bad : arg, err.why);
+		argp_failure(state, EXIT_USAGE, 0, "--%s: '%.*s': %s", uniform[option].name,
+			     (int)err.bad_len, err.bad ? err.bad : arg, err.why);
 	if (ret)
-		argp_failure(state, EXIT_USAGE, 0, "--%s: '%s': %s", uniform[option].name, arg, strerror(-ret));
+		argp_failure(state, EXIT_USAGE, 0, "--%s: '%s': %s", uniform[option].name, arg,
+			     strerror(-ret));
 	p->opts->common = filter_and(p->opts->common, node);
 }
 
@@ -192,7 +214,8 @@ static void parse_filter(struct parser *p, struct argp_state *state, const char 
 		node = NULL;
 		ret = expr_parse(&node, arg, opts->tools[i], opts, &err);
 		if (ret == -EINVAL)
-			argp_failure(state, EXIT_USAGE, 0, "--filter: %s\n    %s\n    %*s%.*s", err.why, arg,
+			argp_failure(state, EXIT_USAGE, 0, "--filter: %s\n    %s\n    %*s%.*s",
+				     err.why, arg,
 				     (int)err.at, "", err.len > 40 ? 40 : (int)err.len,
 				     "^~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~");
 		if (ret)
@@ -201,7 +224,8 @@ static void parse_filter(struct parser *p, struct argp_state *state, const char 
 	}
 }
 
-static uint64_t whole(struct argp_state *state, int option, const char *arg, uint64_t min, uint64_t max)
+static uint64_t whole(struct argp_state *state, int option, const char *arg, uint64_t min,
+		      uint64_t max)
 {
 	uint64_t value;
 	char *end;
@@ -219,7 +243,8 @@ static uint64_t seconds(struct argp_state *state, int option, const char *arg)
 	char *end;
 
 	value = strtod(arg, &end);
-	if (strspn(arg, "0123456789.") != strlen(arg) || !*arg || *end || !(value > 0) || value > 1e9)
+	if (strspn(arg, "0123456789.") != strlen(arg) || !*arg || *end || !(value > 0) ||
+	    value > 1e9)
 		refuse(state, option, arg, "no positive number of seconds");
 	return llround(value * 1e9);
 }
@@ -319,8 +344,11 @@ static void finish(struct parser *p, struct argp_state *state)
 	if (p->want4 != p->want6)
 		parse_field(p, state, FIELD_IP, p->want4 ? "4" : "6");
 	for (i = 0; i < opts->n_tools; i++) {
-		opts->both[i] = (struct filter_node){ .kind = FILTER_AND, .a = opts->common, .b = opts->expr[i] };
-		opts->filter[i] = !opts->common ? opts->expr[i] : !opts->expr[i] ? opts->common : &opts->both[i];
+		opts->both[i] = (struct filter_node){ .kind = FILTER_AND, .a = opts->common,
+						      .b = opts->expr[i] };
+		opts->filter[i] = !opts->common ? opts->expr[i] :
+				  !opts->expr[i] ? opts->common :
+						   &opts->both[i];
 	}
 }
 
@@ -388,7 +416,8 @@ static char *doc_of(const struct parser *p)
 void options_parse(struct session_opts *opts, const char *name, bool replay, int argc, char **argv)
 {
 	struct parser p = { .opts = opts, .name = name, .replay = replay, .fields = ~0u };
-	struct argp argp = { .options = p.table, .parser = parse, .args_doc = replay ? "FILE" : NULL };
+	struct argp argp = { .options = p.table, .parser = parse,
+			     .args_doc = replay ? "FILE" : NULL };
 	char *doc;
 	int i;
 
@@ -437,8 +466,8 @@ static void put_text(FILE *to, const char *key, const char *text)
 	fputc('"', to);
 }
 
-static void put_option(FILE *to, bool first, char letter, const char *name, const char *arg, const char *help,
-		       const char *same)
+static void put_option(FILE *to, bool first, char letter, const char *name, const char *arg,
+		       const char *help, const char *same)
 {
 	fprintf(to, "%s{\"letter\":", first ? "" : ",");
 	fprintf(to, letter ? "\"%c\"" : "null", letter);
@@ -483,7 +512,8 @@ void options_registry(FILE *to, const struct tool *const *tools, int n)
 	fprintf(to, "{\"version\":\"%s\",\"options\":[", NETTRACE_VERSION);
 	for (i = 0; i < U_COUNT; i++)
 		if (uniform[i].name) {
-			put_option(to, first, uniform[i].letter, uniform[i].name, uniform[i].arg, uniform[i].help, NULL);
+			put_option(to, first, uniform[i].letter, uniform[i].name, uniform[i].arg,
+				   uniform[i].help, NULL);
 			first = false;
 		}
 	fputs("],\"tools\":[", to);

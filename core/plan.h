@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Which variant of each hook is used: the best one that the running kernel really takes. "Exists" is not "works": a variant
- * is tried by loading and attaching it, and when that fails the next one is tried.
+ * Which variant of each hook is used: the best one that the running kernel really takes. "Exists"
+ * is not "works": a variant is tried by loading and attaching it, and when that fails the next one
+ * is tried.
  */
 #ifndef NT_PLAN_H
 #define NT_PLAN_H
@@ -25,7 +26,8 @@ struct plan {
 /* The kernel, or a fake one in tests. */
 struct plan_kernel {
 	/*
-	 * Tries the whole choice at once. 0: it works. -errno with *slot set: this slot's variant failed, *failure says why.
+	 * Tries the whole choice at once. 0: it works. -errno with *slot set: this slot's variant
+	 * failed, *failure says why.
 	 * -errno with *slot < 0: it failed for a reason that no other choice would mend.
 	 */
 	int (*attempt)(void *ctx, const struct plan *plan, int *slot, struct plan_failure *failure);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* A tool's BPF object: configured, loaded and attached by way of the planner. The only part that speaks to libbpf. */
+/*
+ * A tool's BPF object: configured, loaded and attached by way of the planner. The only part that
+ * speaks to libbpf.
+ */
 #ifndef NT_PROBE_H
 #define NT_PROBE_H
 
@@ -16,7 +19,8 @@ struct bpf_object;
 
 struct probe_config {
 	struct nt_params params;
-	uint32_t max_sockets, max_held; /* entries of the maps of sockets, and of sockets open at the start */
+	/* entries of the maps of sockets, and of sockets open at the start */
+	uint32_t max_sockets, max_held;
 	const struct bpf_insn *filter; /* NULL: none */
 	int filter_len;
 	const struct session_cgroup *cgroups; /* params.n_cgroups of them */
@@ -32,11 +36,15 @@ struct probe {
 	int n_links;
 };
 
-/* Sends libbpf's and the verifier's words to stderr, or (the default) keeps them to explain failures. */
+/*
+ * Sends libbpf's and the verifier's words to stderr, or (the default) keeps them to explain
+ * failures.
+ */
 void probe_debug(bool on);
 
 /* 0 or -errno; -EOPNOTSUPP: *missing is the slot that nothing could fill, probe->plan says why. */
-int probe_open(struct probe *probe, const struct tool *tool, const struct probe_config *config, int *missing);
+int probe_open(struct probe *probe, const struct tool *tool, const struct probe_config *config,
+	       int *missing);
 /* Stops the events; what is in the ring stays readable. */
 void probe_detach(struct probe *probe);
 void probe_close(struct probe *probe);

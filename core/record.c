@@ -96,7 +96,8 @@ static int put_head(struct recorder *rec, const struct tool *const *tools, int n
 	return err;
 }
 
-int recorder_open(struct recorder **out, const char *path, const struct tool *const *tools, int n_tools)
+int recorder_open(struct recorder **out, const char *path, const struct tool *const *tools,
+		  int n_tools)
 {
 	struct recorder *rec = calloc(1, sizeof(*rec));
 	int fd, err;
@@ -278,7 +279,7 @@ int recording_next(struct recording *rec, struct record_block *block, size_t *at
 	    check_block(rec, &head, data))
 		return -EBADMSG;
 	rec->at += sizeof(head) + ((size_t)head.len + 7) / 8 * 8;
-	*block = (struct record_block){ .kind = head.kind, .value = head.value, .text = (const char *)data,
-					.data = data, .len = head.len };
+	*block = (struct record_block){ .kind = head.kind, .value = head.value,
+					.text = (const char *)data, .data = data, .len = head.len };
 	return head.kind != RECORD_END;
 }

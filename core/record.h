@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Recordings: the raw events of a run and the names they need, in a file. Byte order is the writing host's (marked in the
- * head); each block carries a CRC-32, so that damage is seen and what is whole can still be read.
+ * Recordings: the raw events of a run and the names they need, in a file. Byte order is the writing
+ * host's (marked in the head); each block carries a CRC-32, so that damage is seen and what is
+ * whole can still be read.
  */
 #ifndef NT_RECORD_H
 #define NT_RECORD_H
@@ -14,7 +15,8 @@
 struct recorder;
 
 /* The file is created new or cut, never through a symbolic link. 0 or -errno. */
-int recorder_open(struct recorder **rec, const char *path, const struct tool *const *tools, int n_tools);
+int recorder_open(struct recorder **rec, const char *path, const struct tool *const *tools,
+		  int n_tools);
 int recorder_clock(struct recorder *rec, int64_t realtime_minus_monotonic);
 int recorder_cgroup(struct recorder *rec, uint64_t id, const char *path);
 int recorder_event(struct recorder *rec, const void *event, size_t len);
@@ -26,7 +28,8 @@ struct recording;
 
 struct record_block {
 	enum record_kind {
-		RECORD_TOOL = 1, /* text: its name; value: crc of its columns, see record_schema() */
+		/* text: its name; value: crc of its columns, see record_schema() */
+		RECORD_TOOL = 1,
 		RECORD_CLOCK,    /* value: realtime minus monotonic, ns, two's complement */
 		RECORD_CGROUP,   /* value: id; text: path */
 		RECORD_EVENT,    /* data: the event */
@@ -38,13 +41,16 @@ struct record_block {
 	size_t len;
 };
 
-/* Reads from memory (borrowed) or a whole file. -EINVAL: not a recording; -ENOTSUP: another version or byte order. */
+/*
+ * Reads from memory (borrowed) or a whole file. -EINVAL: not a recording; -ENOTSUP: another version
+ * or byte order.
+ */
 int recording_open_mem(struct recording **rec, const void *data, size_t len);
 int recording_open(struct recording **rec, const char *path);
 void recording_close(struct recording *rec);
 /*
- * 1: *block is the next one (valid until the next call); 0: the end mark was read; -EBADMSG: damaged or cut off here (*at is the
- * offset in the file).
+ * 1: *block is the next one (valid until the next call); 0: the end mark was read; -EBADMSG:
+ * damaged or cut off here (*at is the offset in the file).
  */
 int recording_next(struct recording *rec, struct record_block *block, size_t *at);
 void recording_rewind(struct recording *rec);

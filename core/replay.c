@@ -25,11 +25,12 @@ static int learn_tool(struct replay *r, const struct record_block *block)
 		if (!strcmp(opts->tools[i]->name, block->text))
 			break;
 	if (i == opts->n_tools || r->n_tools == SESSION_MAX_TOOLS)
-		return fault_set(r->fault, EXIT_USAGE, "%s: made by a tool '%s' that this nettrace does not have",
+		return fault_set(r->fault, EXIT_USAGE,
+				 "%s: made by a tool '%s' that this nettrace does not have",
 				 opts->replay, block->text);
 	if (block->value != record_schema(opts->tools[i]))
-		return fault_set(r->fault, EXIT_USAGE, "%s: made by another version of %s", opts->replay,
-				 opts->tools[i]->name);
+		return fault_set(r->fault, EXIT_USAGE, "%s: made by another version of %s",
+				 opts->replay, opts->tools[i]->name);
 	r->tool_of[r->n_tools++] = i;
 	return 0;
 }
@@ -48,7 +49,10 @@ static uint16_t cgroup_bits(struct replay *r, uint64_t id)
 	return bits;
 }
 
-/* false: enough, or the output failed. The event is copied: its tool's number is ours, not the file's. */
+/*
+ * false: enough, or the output failed. The event is copied: its tool's number is ours, not the
+ * file's.
+ */
 static bool replay_event(struct replay *r, const struct record_block *block)
 {
 	uint64_t copy[512];
@@ -115,7 +119,8 @@ static int print_all(struct replay *r, struct recording *rec)
 	if (r->code)
 		return r->code;
 	if (ret == -EBADMSG)
-		return fault_set(r->fault, EXIT_RUNNING, "%s: damaged or cut off at byte %zu; what came before is printed",
+		return fault_set(r->fault, EXIT_RUNNING,
+				 "%s: damaged or cut off at byte %zu; what came before is printed",
 				 r->opts->replay, r->at);
 	return rows_result(&r->rows, r->fault);
 }
@@ -128,9 +133,11 @@ int session_replay(const struct session_opts *opts, struct fault *fault)
 
 	err = recording_open(&rec, opts->replay);
 	if (err == -EINVAL)
-		return fault_set(fault, EXIT_USAGE, "%s: not a recording of nettrace", opts->replay);
+		return fault_set(fault, EXIT_USAGE, "%s: not a recording of nettrace",
+				 opts->replay);
 	if (err == -ENOTSUP)
-		return fault_set(fault, EXIT_USAGE, "%s: a recording of another version or byte order", opts->replay);
+		return fault_set(fault, EXIT_USAGE,
+				 "%s: a recording of another version or byte order", opts->replay);
 	if (err)
 		return fault_set(fault, EXIT_USAGE, "%s: %s", opts->replay, strerror(-err));
 	code = rows_open(&r.rows, opts, fault);

@@ -48,8 +48,8 @@ static int open_view(struct rows *rows, int i, struct fault *fault)
 	size_t len;
 	int err;
 
-	err = view_new(&rows->views[i], rows->out, tool->name, tool->columns, opts->columns, opts->show,
-		       &bad, &len);
+	err = view_new(&rows->views[i], rows->out, tool->name, tool->columns, opts->columns,
+		       opts->show, &bad, &len);
 	if (err == -ENOENT)
 		return fault_set(fault, EXIT_USAGE,
 				 "--columns: '%.*s' is no column of %s; --columns help lists them",
@@ -120,9 +120,11 @@ void rows_stats(struct rows *rows, const struct session_stats *s)
 
 	if (rows->opts->format != OUT_JSON) {
 		fprintf(stderr,
-			"seen %" PRIu64 ", filtered %" PRIu64 ", sent %" PRIu64 ", lost_buffer %" PRIu64
-			", lost_map %" PRIu64 ", lost_stack %" PRIu64 ", missed %" PRIu64 "\n",
-			s->seen, s->filtered, s->sent, s->lost_buffer, s->lost_map, s->lost_stack, s->missed);
+			"seen %" PRIu64 ", filtered %" PRIu64 ", sent %" PRIu64
+			", lost_buffer %" PRIu64 ", lost_map %" PRIu64 ", lost_stack %" PRIu64
+			", missed %" PRIu64 "\n",
+			s->seen, s->filtered, s->sent, s->lost_buffer, s->lost_map, s->lost_stack,
+			s->missed);
 		return;
 	}
 	if (view_new(&view, rows->out, "stats", stat_columns, NULL, NULL, &bad, &len))
@@ -142,5 +144,6 @@ int rows_result(const struct rows *rows, struct fault *fault)
 {
 	if (!rows->error || rows->error == -EPIPE)
 		return EXIT_DONE;
-	return fault_set(fault, EXIT_RUNNING, "writing the output failed: %s", strerror(-rows->error));
+	return fault_set(fault, EXIT_RUNNING, "writing the output failed: %s",
+			 strerror(-rows->error));
 }

@@ -25,7 +25,8 @@ struct session_opts {
 	struct filter_node *common; /* what the options say, for every tool */
 	struct filter_node *expr[SESSION_MAX_TOOLS]; /* what --filter says, in each tool's fields */
 	struct filter_node both[SESSION_MAX_TOOLS];
-	struct filter_node *filter[SESSION_MAX_TOOLS]; /* the AND of the two (borrowed); NULL: everything passes */
+	/* the AND of the two (borrowed); NULL: everything passes */
+	struct filter_node *filter[SESSION_MAX_TOOLS];
 	struct session_cgroup {
 		enum cgroup_by by;
 		char *word;       /* as the user wrote it */
@@ -43,7 +44,10 @@ struct session_opts {
 	bool explain, stats, strict, verbose, debug;
 };
 
-/* Counters of one run, the sum of its tools'. seen == filtered + sent + lost_buffer + lost_map + lost_stack. */
+/*
+ * Counters of one run, the sum of its tools'. seen == filtered + sent + lost_buffer + lost_map +
+ * lost_stack.
+ */
 struct session_stats {
 	uint64_t seen, filtered, sent, lost_buffer, lost_map, lost_stack;
 	uint64_t missed; /* runs that the kernel skipped (recursion_misses, 5.12+) */

@@ -488,7 +488,10 @@ static uint64_t read_cgroup(const struct snapshot *s, int dir)
 	return stat(path, &st) ? 0 : st.st_ino;
 }
 
-/* The real user, as bpf_get_current_uid_gid() tells it; the directory's owner would be the effective one. */
+/*
+ * The real user, as bpf_get_current_uid_gid() tells it; the directory's owner would be the
+ * effective one.
+ */
 static int read_uid(int dir, uint32_t *uid)
 {
 	char text[1024], *line;

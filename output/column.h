@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* The column: the one description that table, CSV, JSON, --columns, filters and docs are made from. */
+/*
+ * The column: the one description that table, CSV, JSON, --columns, filters and docs are made from.
+ */
 #ifndef NT_COLUMN_H
 #define NT_COLUMN_H
 
@@ -12,7 +14,10 @@ enum col_type {
 	COL_BYTES,   /* bytes; table: whole KiB, cut as integers are (bcc's TX_KB) */
 	COL_NSEC,    /* a duration in ns; table: milliseconds with two decimals */
 	COL_USEC,    /* a duration in us; table: milliseconds with three decimals */
-	COL_TIME,    /* u64 CLOCK_MONOTONIC ns; JSON, CSV: RFC 3339 UTC with nanoseconds; table: local HH:MM:SS */
+	/*
+	 * u64 CLOCK_MONOTONIC ns; JSON, CSV: RFC 3339 UTC with nanoseconds; table: local HH:MM:SS
+	 */
+	COL_TIME,
 	COL_ELAPSED, /* the same field; everywhere: seconds since the first row, table %.6f */
 	COL_STR,     /* char[size], ends at NUL or at size; any byte may occur */
 	COL_ADDR,    /* 16 bytes, network order, IPv4 as ::ffff:a.b.c.d and printed as IPv4 */
@@ -28,7 +33,8 @@ enum {
 	COL_NULL_ZERO = 1 << 2,  /* zero means unknown */
 	COL_NULL_ONES = 1 << 3,  /* all bits set means unknown */
 	COL_GUARDED = 1 << 4,    /* unknown when the byte at `guard` is zero */
-	COL_LOWER_BOUND = 1 << 5, /* table: a '>' before the value when the byte at `guard` is not zero */
+	/* table: a '>' before the value when the byte at `guard` is not zero */
+	COL_LOWER_BOUND = 1 << 5,
 	COL_LEFT = 1 << 6,       /* table: numbers left-aligned too; text always is */
 };
 

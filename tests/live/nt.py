@@ -26,7 +26,7 @@ BIN = os.environ.get("NT_BIN", "")
 CHURN = os.environ.get("NT_CHURN", "")
 SCALE = float(os.environ.get("NT_SCALE", "1"))  # of counts that only make a test long
 PATIENCE = float(os.environ.get("NT_PATIENCE", "60"))  # how long anything may take to come true
-SHARE = int(os.environ.get("NT_SHARE", "0"))  # which third of a long list of variants; differs among slow kernels
+SHARE = int(os.environ.get("NT_SHARE", "0"))  # which third of a long list, see some()
 TOOL = "tcplife"
 NOBODY = 65534
 
@@ -61,7 +61,7 @@ def scaled(count, least=1):
 
 
 def some(variants):
-    """A dict of variants; a third of them where a test is slow."""
+    """A dict of variants; a third of them where a test is slow, another one on another kernel."""
     if SCALE >= 1 or len(variants) < 9:
         return variants
     return {key: value for i, (key, value) in enumerate(variants.items()) if i % 3 == SHARE}
@@ -122,7 +122,7 @@ def mount(source, target, kind, flags=0, data=None):
 
 
 def private_mounts():
-    """Mounts made from now on are seen by this process and its children only, and vanish with them."""
+    """Mounts made from now on are seen by this process and its children only; they go with them."""
     unshare(CLONE_NEWNS)
     mount("none", "/", None, MS_REC | MS_PRIVATE)
 
@@ -272,7 +272,7 @@ def quiet(*spaces):
 # The tool under test
 
 class Trace:
-    """A running tool. `spaces`: only what happens in these namespaces; the host has other traffic."""
+    """A running tool. `spaces`: only what happens in these namespaces; a host has other traffic."""
 
     def __init__(self, *args, spaces=(), tool=TOOL, argv=None, stdout=None, before=None, wait=True,
                  directory=None):
@@ -296,12 +296,15 @@ class Trace:
         if wait:
             self.wait_ready()
 
-    def wait_ready(self):
+    def wait_ready_or_end(self):
         wait_for(lambda: os.path.exists(self.ready_file) or self.process.poll() is not None,
                  f"--ready-file of {' '.join(self.argv)}")
+
+    def wait_ready(self):
+        self.wait_ready_or_end()
         if not os.path.exists(self.ready_file):
-            raise Fail(f"{' '.join(self.argv[1:])} ended with {self.process.poll()} before it was ready: "
-                       f"{self.stderr.strip()}")
+            raise Fail(f"{' '.join(self.argv[1:])} ended with {self.process.poll()} before it was "
+                       f"ready: {self.stderr.strip()}")
 
     def kill(self):
         if self.process.poll() is None:
@@ -341,7 +344,8 @@ class Trace:
         """One for each key, a few starting at once: {key: trace}."""
         traces, keys = {}, list(arguments)
         for at in range(0, len(keys), 4):
-            batch = {key: cls(*arguments[key], *always, wait=False, **more) for key in keys[at:at + 4]}
+            batch = {key: cls(*arguments[key], *always, wait=False, **more)
+                     for key in keys[at:at + 4]}
             for trace in batch.values():
                 trace.wait_ready()
             traces.update(batch)
@@ -392,7 +396,8 @@ class Trace:
         """The counters of --stats."""
         if "--json" in self.argv or "json" in self.argv:
             found = [r for r in self.records() if r["tool"] == "stats"]
-            check(len(found) == 1 and self.records()[-1] == found[0], f"one last record of counters: {found}")
+            check(len(found) == 1 and self.records()[-1] == found[0],
+                  f"one last record of counters: {found}")
             return found[0]
         found = dict(re.findall(r"(\w+) (\d+)(?:,|$)", self.stderr.strip().split("\n")[0]))
         check("seen" in found, f"no line of counters on stderr: {self.stderr!r}")
@@ -400,7 +405,8 @@ class Trace:
 
     def check_sum(self):
         s = self.stats()
-        equal(s["seen"], s["filtered"] + s["sent"] + s["lost_buffer"] + s["lost_map"] + s["lost_stack"],
+        equal(s["seen"],
+              s["filtered"] + s["sent"] + s["lost_buffer"] + s["lost_map"] + s["lost_stack"],
               f"seen = filtered + sent + lost of {s}")
         return s
 
@@ -517,7 +523,8 @@ def transfer(source, target, size):
     block = memoryview(bytes(1 << 20))
     sent = got = 0
     while got < size:
-        readable, writable, _ = select.select([target], [source] if sent < size else [], [], PATIENCE)
+        readable, writable, _ = select.select([target], [source] if sent < size else [], [],
+                                              PATIENCE)
         check(readable or writable, f"transfer stands still after {got} of {size} bytes")
         if writable:
             sent += source.send(block[:size - sent], socket.MSG_DONTWAIT)
@@ -555,8 +562,8 @@ def tcp_info(sock):
 
 class Peer:
     """
-    A process that does with sockets what it is told; sockets are named by their descriptors. `contained`: in a pid
-    namespace of its own; `pid` is what the host calls it.
+    A process that does with sockets what it is told; sockets are named by their descriptors.
+    `contained`: in a pid namespace of its own; `pid` is what the host calls it.
     """
 
     def __init__(self, space, comm="peer", uid=None, cgroup=None, before=None, contained=False):
@@ -721,7 +728,7 @@ class Hands:
         return pid
 
     def serve_by_child(self, fd, size):
-        """Accepts here; a child receives and sends `size` bytes and closes. Returns the child's pid."""
+        """Accepts here; a child receives and sends `size` bytes and closes. The child's pid."""
         sock = self.held[fd].accept()[0]
         pid = os.fork()
         if not pid:
@@ -790,8 +797,8 @@ def nginx(space, addr, port=8000, files=None):
     temps = "".join(f"{what}_temp_path {root}/t;" for what in
                     ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
     with open(conf, "w") as file:
-        file.write(f"daemon off; user root; worker_processes 1; pid {root}/pid; error_log {root}/error;"
-                   f"events {{}} http {{ access_log off; {temps}"
+        file.write(f"daemon off; user root; worker_processes 1; pid {root}/pid;"
+                   f"error_log {root}/error; events {{}} http {{ access_log off; {temps}"
                    f"server {{ listen {addr}:{port}; root {root}; }} }}")
     process = start("nginx", "-e", f"{root}/error", "-c", conf, space=space)
     wait_listening(space, port, process)
@@ -806,7 +813,8 @@ class Curl:
 
     def __init__(self, space, url, *options):
         form = " ".join("%{" + name + "}" for name in self.FIELDS)
-        process = start("curl", "-q", "-s", "--noproxy", "*", "-o", "/dev/null", "-w", form, *options, url,
+        process = start("curl", "-q", "-s", "--noproxy", "*", "-o", "/dev/null", "-w", form,
+                        *options, url,
                         space=space, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         out, err = process.communicate(timeout=PATIENCE)
         self.pid, self.code = process.pid, process.returncode
@@ -824,11 +832,12 @@ class Curl:
 
 
 def churn(space, *args):
-    """Runs the traffic generator; its report, with the lines of --truth as dicts if that is given."""
+    """Runs the traffic generator; its report, with the lines of --truth as dicts if given."""
     truth = os.path.join(temp_dir(), "truth")
     with_truth = "--truth" in args
     args = [a for a in args if a != "--truth"] + (["--truth", truth] if with_truth else [])
-    process = start(CHURN, *args, space=space, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = start(CHURN, *args, space=space, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                    text=True)
     out, err = process.communicate()
     if process.returncode:
         raise RuntimeError(f"churn {' '.join(map(str, args))}: {err.strip()}")
@@ -836,8 +845,8 @@ def churn(space, *args):
     if with_truth:
         names = ("client_port", "server_port", "client_tx", "server_tx", "closer")
         with open(truth) as file:
-            report["truth"] = [dict(zip(names, (int(w) if w.isdigit() else w for w in line.split())))
-                               for line in file]
+            lines = [[int(w) if w.isdigit() else w for w in line.split()] for line in file]
+            report["truth"] = [dict(zip(names, line)) for line in lines]
     return report
 
 

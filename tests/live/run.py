@@ -143,8 +143,10 @@ def parse():
     parser.add_argument("--kernel", default="native", help="name in skips.txt (native)")
     parser.add_argument("--only", default="", metavar="REGEX", help="tests whose names match")
     parser.add_argument("--list", action="store_true", help="print the names and end")
-    parser.add_argument("--scale", type=float, help="of counts (1; 0.1 unless the kernel is native)")
-    parser.add_argument("--limit", type=float, help="seconds a test may take (300; 1200 unless native)")
+    parser.add_argument("--scale", type=float,
+                        help="of counts (1; 0.1 unless the kernel is native)")
+    parser.add_argument("--limit", type=float,
+                        help="seconds a test may take (300; 1200 unless native)")
     parser.add_argument("-v", "--verbose", action="store_true",
                         help="seconds of each test; tracebacks of failed ones on stderr")
     options = parser.parse_args()
@@ -188,7 +190,8 @@ def main():
             tail += f" [{seconds:.1f} s]"
         print(f"{outcome} {name}{tail}", flush=True)
         if options.verbose and outcome == "FAIL":
-            print("\n".join("    " + line for line in log.splitlines()), file=sys.stderr, flush=True)
+            print("\n".join("    " + line for line in log.splitlines()), file=sys.stderr,
+                  flush=True)
     print(f"{count['ok']} passed, {count['FAIL']} failed, {count['skip']} skipped")
     return 1 if count["FAIL"] else 0
 

@@ -19,7 +19,8 @@ class Flows:
         self.names[server_port, client_port] = f"s.{name}"
 
     def of(self, trace):
-        return sorted(self.names.get((r["lport"], r["rport"]), f"stranger {r}") for r in trace.rows())
+        return sorted(self.names.get((r["lport"], r["rport"]), f"stranger {r}")
+                      for r in trace.rows())
 
     def both(self, *names):
         return sorted(f"{side}.{name}" for name in names for side in "cs")
@@ -37,20 +38,21 @@ def words(args):
 
 def sweep(spaces, traffic, wanted):
     """
-    `traffic` fills Flows while one tool runs for each key of `wanted`: arguments as one text, or a tuple. The values
-    are the rows to see, or a function that tells them from the flows.
+    `traffic` fills Flows while one tool runs for each key of `wanted`: arguments as one text, or a
+    tuple. The values are the rows to see, or a function that tells them from the flows.
     """
     flows = Flows()
     wanted = nt.some(wanted)
-    traces = Trace.several({args: words(args) for args in wanted}, "--json", "--stats", "--sockets", 4096,
-                           spaces=spaces)
+    traces = Trace.several({args: words(args) for args in wanted}, "--json", "--stats",
+                           "--sockets", 4096, spaces=spaces)
     traffic(flows)
     nt.quiet(*spaces)
     wrong = []
     for args, rows in wanted.items():
         rows = sorted(rows(flows) if callable(rows) else rows)
         got = flows.of(traces[args].stop())
-        check(traces[args].stats()["sent"] == len(got), f"{args}: sent rows are printed: {traces[args].stats()}")
+        check(traces[args].stats()["sent"] == len(got),
+              f"{args}: sent rows are printed: {traces[args].stats()}")
         if got != rows:
             wrong.append(f"{args}: expected {rows}, got {got}")
     check(not wrong, "; ".join(wrong))
@@ -162,9 +164,12 @@ def test_family():
 
 
 def session(flows, name, server, listener, client, addr, thread=False):
-    """Between two peers; the server receives, so that it is known everywhere. Returns the client's thread."""
+    """Between two peers; the server receives, so that it is known everywhere. The client's tid."""
     port = server.name(listener)
-    c, tid = client.connect_in_thread(addr, port) if thread else (client.connect(addr, port), client.pid)
+    if thread:
+        c, tid = client.connect_in_thread(addr, port)
+    else:
+        c, tid = client.connect(addr, port), client.pid
     s = server.accept(listener)
     flows.add(name, client.name(c), port)
     client.send(c, 3)
@@ -232,7 +237,8 @@ def test_tid():
     for args, wanted in ((("--tid", first), ["c.first"]), (("--tid", second), ["c.second"]),
                          (("--tid", f"!{second}", "--pid", client.pid), ["c.first"]),
                          (("--tid", f"{first},{second}"), ["c.first", "c.second"])):
-        rows = [json.loads(line) for line in nt.tool("replay", record, "--json", *args).stdout.splitlines()]
+        text = nt.tool("replay", record, "--json", *args).stdout
+        rows = [json.loads(line) for line in text.splitlines()]
         equal(sorted(flows.names[r["lport"], r["rport"]] for r in rows), wanted, f"rows of {args}")
 
 
@@ -279,7 +285,8 @@ def test_netns():
     # --netns itself is tried here, so strangers are taken off by hand
     ours = {a.inode, b.inode, other.inode}
     for args, rows in wanted.items():
-        got = sorted(flows.names[r["lport"], r["rport"]] for r in traces[args].stop().rows() if r["netns"] in ours)
+        seen = [r for r in traces[args].stop().rows() if r["netns"] in ours]
+        got = sorted(flows.names[r["lport"], r["rport"]] for r in seen)
         equal(got, rows, args)
 
 
@@ -305,7 +312,7 @@ def test_mntns():
 
 
 def cgroup_flows(root, name):
-    """(space, traffic, path below root): a client in the cgroup, one in a cgroup below it, one outside."""
+    """(space, traffic): a client in the cgroup, one in a cgroup below it, one outside."""
     space = nt.Space()
     top = nt.make_cgroup(root, name)
     sub = nt.make_cgroup(top, "sub")
@@ -405,12 +412,15 @@ def test_long_lists():
         f"--port !{odd}": lambda f: f.both("7002", "7400"),
         f"--raddr {many},{b.addr4}": ["c.7001", "c.7002", "c.7399", "c.7400"],
         f"--comm {','.join(f'name-{i}' for i in range(100))},python3": lambda f: f.all(),
-        ("--filter", " or ".join(f"lport {port}" for port in range(7001, 7101))): ["s.7001", "s.7002"],
+        ("--filter", " or ".join(f"lport {port}" for port in range(7001, 7101))):
+            ["s.7001", "s.7002"],
         ("--filter", "(" * 50 + "lport 7001" + ")" * 50): ["s.7001"],
     })
-    done = nt.tool("tcplife", "--port", ",".join(str(port) for port in range(1, 40000, 2)), "--duration", "0.1")
+    done = nt.tool("tcplife", "--port", ",".join(str(port) for port in range(1, 40000, 2)),
+                   "--duration", "0.1")
     equal(done.returncode, 2, f"exit status with 20,000 ports ({done.stderr[:300]})")
-    check(b"too large" in done.stderr or b"too long" in done.stderr, f"why is said: {done.stderr[:300]}")
+    check(b"too large" in done.stderr or b"too long" in done.stderr,
+          f"why is said: {done.stderr[:300]}")
     done = nt.tool("tcplife", "--filter", "(" * 5000 + "port 1" + ")" * 5000)
     equal(done.returncode, 2, "exit status with 5,000 parentheses")
 
@@ -485,23 +495,31 @@ def test_expression():
     })
 
 
+# (expression, the word under which the caret has to be; None: the end, or anywhere)
+WRONG = (
+    ("port", None), ("prt 80", "prt"), ("port 80x", "80x"), ("port 80 port 81", "port"),
+    ("port 70000", "70000"), ("(port 80", None), ("port 80)", ")"), ("port 80 and", None),
+    ("net 10.0.0.0/33", "10.0.0.0/33"), ("tx_bytes > 1X", "1X"), ("tx_bytes >", None),
+    ("end sometimes", "sometimes"), ("or port 80", "or"), ("", None), ("port 80,,81", None),
+    ("duration > 1M", "1M"), ("not", None), ("pid x", "x"),
+)
+
+
 def test_expression_errors():
     """The expression, a caret under the offending word, exit status 2, and nothing on stdout."""
-    for text, word in (("port", None), ("prt 80", "prt"), ("port 80x", "80x"), ("port 80 port 81", "port"),
-                       ("port 70000", "70000"), ("(port 80", None), ("port 80)", ")"), ("port 80 and", None),
-                       ("net 10.0.0.0/33", "10.0.0.0/33"), ("tx_bytes > 1X", "1X"), ("tx_bytes >", None),
-                       ("end sometimes", "sometimes"), ("or port 80", "or"), ("", None), ("port 80,,81", None),
-                       ("duration > 1M", "1M"), ("not", None), ("pid x", "x")):
+    for text, word in WRONG:
         done = nt.tool("tcplife", "--filter", text)
         equal(done.returncode, 2, f"exit status for {text!r} ({done.stderr})")
         equal(done.stdout, b"", f"stdout for {text!r}")
         lines = done.stderr.decode().split("\n")
         at = [i for i, line in enumerate(lines) if "^" in line]
-        check(at and text in lines[at[0] - 1], f"the expression {text!r} with a caret below it: {done.stderr}")
+        check(at and text in lines[at[0] - 1],
+              f"the expression {text!r} with a caret below it: {done.stderr}")
         caret = lines[at[0]].index("^") - lines[at[0] - 1].index(text)
         if word:
             start = text.rindex(word) if text != "or port 80" else 0
-            check(start <= caret < start + len(word), f"the caret is under {word!r}: {done.stderr.decode()}")
+            check(start <= caret < start + len(word),
+                  f"the caret is under {word!r}: {done.stderr.decode()}")
 
 
 def test_counters():
@@ -520,5 +538,7 @@ def test_counters():
     equal(none.stop().stats()["sent"], 0, "sent, where nothing matches")
     check(none.stats()["filtered"] >= 2 * count, f"all of it is filtered: {none.stats()}")
     stats = everything.stop().stats()
-    equal((stats["filtered"], stats["sent"]), (0, len(everything.rows())), "filtered and sent without a filter")
-    equal(len([r for r in everything.rows() if r["netns"] == space.inode]), 2 * report["connections"], "rows")
+    equal((stats["filtered"], stats["sent"]), (0, len(everything.rows())),
+          "filtered and sent without a filter")
+    equal(len([r for r in everything.rows() if r["netns"] == space.inode]),
+          2 * report["connections"], "rows")

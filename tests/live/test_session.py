@@ -2,13 +2,16 @@
 """What every tool does alike: options, formats, exit codes, losses, recordings, bad luck."""
 import contextlib
 import datetime
+import fcntl
 import json
 import os
 import re
 import resource
 import shutil
 import signal
+import struct
 import subprocess
+import termios
 import time
 
 import nt
@@ -47,7 +50,8 @@ def test_max_events():
 
 def test_max_events_formats():
     space = nt.Space()
-    table, csv = Trace("--max-events", 1, spaces=[space]), Trace("--max-events", 1, "--csv", spaces=[space])
+    table = Trace("--max-events", 1, spaces=[space])
+    csv = Trace("--max-events", 1, "--csv", spaces=[space])
     some_sessions(space, 2)
     equal((table.wait(), csv.wait()), (0, 0), "exit status")
     equal((len(table.table()[1]), len(csv.csv())), (1, 1), "rows")
@@ -61,8 +65,10 @@ def test_duration():
         equal(trace.wait(), 0, "exit status")
         end = time.monotonic()
         # it began some time before the file was seen
-        check(end - begin >= seconds, f"it ran for {end - begin} s, at least {seconds} s were asked for")
-        check(end - ready <= seconds + nt.PATIENCE / 20, f"it ran for {end - ready} s instead of {seconds} s")
+        check(end - begin >= seconds,
+              f"it ran for {end - begin} s, at least {seconds} s were asked for")
+        check(end - ready <= seconds + nt.PATIENCE / 20,
+              f"it ran for {end - ready} s instead of {seconds} s")
 
 
 def test_duration_with_events():
@@ -137,7 +143,8 @@ def test_columns():
         equal(len(rows), 2, f"rows with --columns {spec}")
     equal([list(row) for row in js.stop().rows()], [["tool", "rx_bytes", "pid"]] * 2, "keys")
     equal(csv.stop().lines()[0], "rport,comm", "heading of CSV")
-    equal(list(minus.stop().rows()[0]), [n for n in JSON_NAMES if n not in ("cgroup", "end")], "keys")
+    equal(list(minus.stop().rows()[0]), [n for n in JSON_NAMES if n not in ("cgroup", "end")],
+          "keys")
 
 
 def test_columns_help():
@@ -158,7 +165,8 @@ def test_names():
     for row, record in zip(rows, nt.read_csv(text), strict=True):
         for name, value in row.items():
             if name != "comm":
-                text = "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+                text = "" if value is None else str(value)
+                text = text.lower() if isinstance(value, bool) else text
                 equal(record[name], text, f"{name} in CSV and JSON")
     check(port in [row["lport"] for row in rows], "the server's rows")
 
@@ -168,8 +176,8 @@ def test_json_types():
     trace = Trace("--json", spaces=[space])
     some_sessions(space)
     for row in trace.stop().rows():
-        for name in ("pid", "tid", "uid", "netns", "ip", "lport", "rport", "tx_bytes", "rx_bytes", "duration_ns",
-                     "retrans", "srtt_us"):
+        for name in ("pid", "tid", "uid", "netns", "ip", "lport", "rport", "tx_bytes", "rx_bytes",
+                     "duration_ns", "retrans", "srtt_us"):
             check(type(row[name]) is int, f"{name} is a number: {row}")
         for name in ("tool", "time", "comm", "owner", "laddr", "raddr", "end"):
             check(type(row[name]) is str, f"{name} is a string: {row}")
@@ -177,13 +185,14 @@ def test_json_types():
 
 
 def test_json_null():
-    """A refused connect() never measured a round trip: null in JSON, empty in CSV, - in the table."""
+    """A refused connect() measured no round trip: null in JSON, empty in CSV, - in the table."""
     space = nt.Space()
     js, csv, table = (Trace("-o", form, "--columns", "rport,srtt_us,end", spaces=[space])
                       for form in ("json", "csv", "table"))
     with contextlib.suppress(ConnectionRefusedError):
         nt.connect(space, "127.0.0.1", 9)
-    equal(js.stop().rows(), [{"tool": "tcplife", "rport": 9, "srtt_us": None, "end": "refused"}], "JSON")
+    equal(js.stop().rows(), [{"tool": "tcplife", "rport": 9, "srtt_us": None, "end": "refused"}],
+          "JSON")
     equal(csv.stop().lines(), ["rport,srtt_us,end", "9,,refused"], "CSV")
     equal(table.stop().lines()[1].split(), ["9", "-", "refused"], "table")
 
@@ -212,7 +221,8 @@ def test_time():
     slack = 0.002  # of two clocks read one after the other
     for i, row in enumerate(rows):
         begin, end = closes[i // 2]
-        check(begin - slack <= moment(row["time"]) <= end + slack, f"{begin} <= {moment(row['time'])} <= {end}")
+        check(begin - slack <= moment(row["time"]) <= end + slack,
+              f"{begin} <= {moment(row['time'])} <= {end}")
 
 
 def test_time_columns():
@@ -229,11 +239,13 @@ def test_time_columns():
     heading, rows = traces["-t"].table()
     equal(heading, ["TIME(s)", *HEADING], "heading of -t")
     seconds = [float(row["TIME(s)"]) for row in rows]
-    check(seconds[0] == 0 and 0.2 <= seconds[3] < 30 and seconds == sorted(seconds), f"seconds of -t: {seconds}")
+    check(seconds[0] == 0 and 0.2 <= seconds[3] < 30 and seconds == sorted(seconds),
+          f"seconds of -t: {seconds}")
     heading, rows = traces["-w"].table()
     equal(heading, ["PID", "COMM", "IP", *HEADING[2:]], "heading of -w")
     equal({row["IP"] for row in rows}, {"4"}, "IP of -w")
-    check(all(re.fullmatch(r"\d+\.\d{6}", row["TIME(s)"]) for row in traces["-t"].table()[1]), "microseconds of -t")
+    check(all(re.fullmatch(r"\d+\.\d{6}", row["TIME(s)"]) for row in traces["-t"].table()[1]),
+          "microseconds of -t")
     equal(len(traces["-T -t -w"].table()[0]), len(HEADING) + 3, "columns of -T -t -w")
     equal(len(traces["-s"].csv()), 4, "records of -s")
     equal(len(traces["-ts"].csv()), 4, "records of -ts")
@@ -253,7 +265,8 @@ def test_table_aligned():
     equal(len(lines), 5, "lines")
     check(any(f" {b.addr6} " in line for line in lines), "the whole IPv6 address")
     at = lines[0].index("COMM")
-    check(all(line[at - 1] == " " and line[at] != " " for line in lines), f"COMM is one column: {lines}")
+    check(all(line[at - 1] == " " and line[at] != " " for line in lines),
+          f"COMM is one column: {lines}")
 
 
 def test_ready_file():
@@ -275,16 +288,18 @@ def test_list():
 
 
 def test_help():
-    by_command, by_option, letter = nt.tool("help", "tcplife"), nt.tool("tcplife", "--help"), nt.tool("tcplife", "-h")
+    by_command, by_option = nt.tool("help", "tcplife"), nt.tool("tcplife", "--help")
+    letter = nt.tool("tcplife", "-h")
     for done in (by_command, by_option, letter):
         equal((done.returncode, done.stderr), (0, b""), "exit status, stderr")
     equal(by_command.stdout, by_option.stdout, "text of help and of --help")
     equal(letter.stdout, by_option.stdout, "text of -h and of --help")
     text = by_option.stdout.decode()
-    for option in ("--pid", "--tid", "--comm", "--uid", "--port", "--lport", "--rport", "--addr", "--laddr", "--raddr",
-                   "-4, --ipv4", "-6, --ipv6", "--cgroup", "--unit", "--container", "--netns", "--mntns", "--filter",
-                   "-o, --output", "--csv", "--json", "--columns", "--no-header", "--duration", "--max-events",
-                   "--record", "--ready-file", "--explain", "--stats", "--strict", "--buffer", "-v, --verbose",
+    for option in ("--pid", "--tid", "--comm", "--uid", "--port", "--lport", "--rport", "--addr",
+                   "--laddr", "--raddr", "-4, --ipv4", "-6, --ipv6", "--cgroup", "--unit",
+                   "--container", "--netns", "--mntns", "--filter", "-o, --output", "--csv",
+                   "--json", "--columns", "--no-header", "--duration", "--max-events", "--record",
+                   "--ready-file", "--explain", "--stats", "--strict", "--buffer", "-v, --verbose",
                    "--debug", "-T, --time", "-t, --timestamp", "-w, --wide", "-L, ", "-D, "):
         check(option in text, f"{option} is in the help")
     registry = json.loads(nt.tool("help", "--json").stdout)
@@ -316,7 +331,8 @@ def test_install_links():
     equal(nt.tool("install-links", directory).returncode, 0, "exit status")
     link = os.path.join(directory, "tcplife")
     check(os.path.samefile(link, nt.BIN), "the link leads to the binary")
-    equal(nt.tool("--help", argv=[link]).stdout, nt.tool("tcplife", "--help").stdout, "help by the link")
+    equal(nt.tool("--help", argv=[link]).stdout, nt.tool("tcplife", "--help").stdout,
+          "help by the link")
     equal(nt.tool("install-links", directory).returncode, 0, "exit status the second time")
     foreign = os.path.join(nt.temp_dir(), "tcplife")
     with open(foreign, "w") as file:
@@ -332,10 +348,12 @@ def test_unknown_tool():
     for word in ("tcplif", "tcpilfe", "Tcplife"):
         done = nt.tool(word)
         equal((done.returncode, done.stdout), (2, b""), f"exit status and stdout of {word}")
-        check(word.encode() in done.stderr and b"'tcplife'" in done.stderr, f"did you mean: {done.stderr}")
+        check(word.encode() in done.stderr and b"'tcplife'" in done.stderr,
+              f"did you mean: {done.stderr}")
     done = nt.tool("zzzzzzzz")
     equal(done.returncode, 2, "exit status")
-    check(b"zzzzzzzz" in done.stderr and b"did you mean" not in done.stderr, f"nothing is near: {done.stderr}")
+    check(b"zzzzzzzz" in done.stderr and b"did you mean" not in done.stderr,
+          f"nothing is near: {done.stderr}")
     equal(nt.tool().returncode, 2, "exit status without a word")
     equal(nt.tool("help", "tcplif").returncode, 2, "exit status of help for no tool")
     for words in ("tcplife,tcplife", "tcplife,", ",tcplife", "tcplife,nothing"):
@@ -380,13 +398,15 @@ def test_wrong_values():
         done = nt.tool("tcplife", *args)
         equal(done.returncode, 2, f"exit status of {args} ({done.stderr})")
         equal(done.stdout, b"", f"stdout of {args}")
-        bad = next((word for word in re.split(r",", value.lstrip("!")) if word in done.stderr.decode()), None)
-        check(bad is not None and (f"'{bad}" in done.stderr.decode() or option == "--filter"),
-              f"{args}: the offending word is quoted: {done.stderr}")
+        said = done.stderr.decode()
+        bad = [word for word in value.lstrip("!").split(",") if word in said]
+        check(bad and (f"'{bad[0]}" in said or option == "--filter"),
+              f"{args}: the offending word is quoted: {said}")
 
 
 def test_wrong_options():
-    for args, word in ((["--nonsense"], "nonsense"), (["-Z"], "Z"), (["word"], "'word'"), (["--port"], "port"),
+    for args, word in ((["--nonsense"], "nonsense"), (["-Z"], "Z"), (["word"], "'word'"),
+                       (["--port"], "port"),
                        (["--json=yes"], "json"), (["80", "90"], "80")):
         done = nt.tool("tcplife", *args)
         equal((done.returncode, done.stdout), (2, b""), f"exit status and stdout of {args}")
@@ -401,19 +421,22 @@ def test_explain():
     done = nt.tool("tcplife", "--explain")
     equal(done.returncode, 0, f"exit status ({done.stderr})")
     lines = done.stdout.decode().splitlines()
-    check(len(lines) >= 3 and all(line.startswith("tcplife: ") for line in lines), f"a line a hook: {lines}")
+    check(len(lines) >= 3 and all(line.startswith("tcplife: ") for line in lines),
+          f"a line a hook: {lines}")
     hooks = dict(line.split(": ", 2)[1:] for line in lines)
     check("tcplife_state" in hooks["state changes"], f"the hook of state changes: {hooks}")
     accept = hooks["accept"]
-    check(re.match(r"nt_(accept_fentry|accept_kprobe|recv_tp)", accept), f"the hook of accept: {accept}")
+    check(re.match(r"nt_(accept_fentry|accept_kprobe|recv_tp)", accept),
+          f"the hook of accept: {accept}")
     if accept.startswith("nt_recv_tp"):
         check("tried nt_accept_fentry: " in accept and "tried nt_accept_kprobe: " in accept,
               f"what was tried: {accept}")
-    equal(Trace("-v", "--json").stop().stderr.splitlines()[:len(lines)], lines, "what -v says on stderr")
+    equal(Trace("-v", "--json").stop().stderr.splitlines()[:len(lines)], lines,
+          "what -v says on stderr")
 
 
 def test_explain_attaches_nothing():
-    """The kernel numbers links one after the other: there is no gap between the tools before and after."""
+    """The kernel numbers links one after the other: no gap between the tools before and after."""
     def gap():
         first = Trace("--json")
         equal(nt.tool("tcplife", "--explain").returncode, 0, "exit status")
@@ -451,14 +474,16 @@ def copy_of_tool():
 def test_unprivileged():
     done = nt.tool("tcplife", "--json", argv=[copy_of_tool()], uid=nt.NOBODY)
     equal((done.returncode, done.stdout), (3, b""), f"exit status and stdout ({done.stderr})")
-    check(b"CAP_BPF" in done.stderr and b"CAP_PERFMON" in done.stderr, f"both capabilities are named: {done.stderr}")
+    check(b"CAP_BPF" in done.stderr and b"CAP_PERFMON" in done.stderr,
+          f"both capabilities are named: {done.stderr}")
 
 
 def test_unprivileged_help():
     """What needs no privilege works without."""
     path = copy_of_tool()
     for args in ("list", "help tcplife", "tcplife --help", "--version", "tcplife --columns help"):
-        equal(nt.tool(*args.split(), argv=[path], uid=nt.NOBODY).returncode, 0, f"exit status of {args}")
+        equal(nt.tool(*args.split(), argv=[path], uid=nt.NOBODY).returncode, 0,
+              f"exit status of {args}")
     done = nt.tool("tcplife", "--port", "80x", argv=[path], uid=nt.NOBODY)
     equal(done.returncode, 2, "exit status of a wrong value")
 
@@ -466,7 +491,8 @@ def test_unprivileged_help():
 def unlimited_memory():
     """Before 5.11 maps count as locked memory."""
     with contextlib.suppress(ValueError):  # a sandbox may keep even root from it
-        resource.setrlimit(resource.RLIMIT_MEMLOCK, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        resource.setrlimit(resource.RLIMIT_MEMLOCK,
+                           (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
 
 
 def test_two_capabilities():
@@ -483,7 +509,8 @@ def test_two_capabilities():
     port = server.name(listener)
     directory = nt.temp_dir()
     os.chmod(directory, 0o777)
-    trace = Trace("--json", argv=[copy_of_tool(), "tcplife"], spaces=[space], before=become, directory=directory)
+    trace = Trace("--json", argv=[copy_of_tool(), "tcplife"], spaces=[space], before=become,
+                  directory=directory)
     c = client.connect("127.0.0.1", port)
     s = server.accept(listener)
     client.send(c, 8)
@@ -494,7 +521,8 @@ def test_two_capabilities():
     nt.quiet(space)
     trace.stop()
     row = trace.row(rport=port)
-    equal((row["pid"], row["tx_bytes"], row["cgroup"]), (client.pid, 8, f"/nt{os.getpid()}-caps"), "client's row")
+    equal((row["pid"], row["tx_bytes"], row["cgroup"]), (client.pid, 8, f"/nt{os.getpid()}-caps"),
+          "client's row")
     equal(trace.row(lport=port)["pid"], server.pid, "server's PID")
 
 
@@ -546,7 +574,7 @@ def test_output_full():
     for form in ("json", "csv", "table"):
         with open("/dev/full", "w") as full:
             trace = Trace("-o", form, spaces=[space], stdout=full, wait=False)
-            nt.wait_for(lambda: os.path.exists(trace.ready_file) or trace.process.poll() is not None, "the tool")
+            trace.wait_ready_or_end()
             some_sessions(space)
             equal(trace.wait(), 1, f"exit status ({form}, {trace.stderr})")
         check("space" in trace.stderr, f"why is said: {trace.stderr}")
@@ -555,8 +583,8 @@ def test_output_full():
 def test_output_full_short():
     """Commands that only print notice too that their output went nowhere."""
     codes = {}
-    for args in ("list", "help", "help --json", "help tcplife", "--version", "tcplife --help", "tcplife --explain",
-                 "tcplife --columns help"):
+    for args in ("list", "help", "help --json", "help tcplife", "--version", "tcplife --help",
+                 "tcplife --explain", "tcplife --columns help"):
         with open("/dev/full", "w") as full:
             codes[args] = nt.tool(*args.split(), stdout=full).returncode
     equal(codes, dict.fromkeys(codes, 1), "exit status")
@@ -565,10 +593,11 @@ def test_output_full_short():
 def test_record_full():
     space = nt.Space()
     trace = Trace("--json", "--record", "/dev/full", spaces=[space], wait=False)
-    nt.wait_for(lambda: os.path.exists(trace.ready_file) or trace.process.poll() is not None, "the tool")
+    trace.wait_ready_or_end()
     some_sessions(space)
     equal(trace.wait(), 1, f"exit status ({trace.stderr})")
-    check("/dev/full" in trace.stderr and "space" in trace.stderr, f"what and why is said: {trace.stderr}")
+    check("/dev/full" in trace.stderr and "space" in trace.stderr,
+          f"what and why is said: {trace.stderr}")
 
 
 def test_record_nowhere():
@@ -598,8 +627,9 @@ def test_stdout_not_open():
         for fd in (0, 1, 2):
             os.close(fd)
 
-    trace = Trace("--json", "--stats", "-v", "--record", path, spaces=[space], before=close, wait=False)
-    nt.wait_for(lambda: os.path.exists(trace.ready_file) or trace.process.poll() is not None, "the tool")
+    trace = Trace("--json", "--stats", "-v", "--record", path, spaces=[space], before=close,
+                  wait=False)
+    trace.wait_ready_or_end()
     some_sessions(space)
     if trace.process.poll() is None:
         trace.process.send_signal(signal.SIGINT)
@@ -607,7 +637,8 @@ def test_stdout_not_open():
     if os.path.exists(path):
         with open(path, "rb") as file:
             content = file.read()
-        check(b'"tool"' not in content and b"tcplife: " not in content, "rows or messages in the recording")
+        check(b'"tool"' not in content and b"tcplife: " not in content,
+              "rows or messages in the recording")
 
 
 def test_output_blocked():
@@ -618,13 +649,14 @@ def test_output_blocked():
     os.close(write)
     nt.churn(space, "-n", 1000)
 
-    def blocked():
-        with open(f"/proc/{trace.pid}/wchan") as file:
-            return "pipe" in file.read()
-    nt.wait_for(blocked, "the tool to wait for its reader")
+    full = fcntl.fcntl(read, fcntl.F_GETPIPE_SZ) - 4096
+
+    def unread():
+        return struct.unpack("i", fcntl.ioctl(read, termios.FIONREAD, bytes(4)))[0]
+    nt.wait_for(lambda: unread() >= full, "the pipe to be full")
     trace.process.send_signal(signal.SIGTERM)
     try:
-        trace.process.wait(nt.PATIENCE / 4)
+        trace.process.wait(nt.PATIENCE / 10)
     except subprocess.TimeoutExpired:
         raise nt.Fail("SIGTERM does not end a tool whose output is blocked") from None
     os.close(read)
@@ -645,12 +677,14 @@ def test_output_slow():
     stats = trace.check_sum()
     equal((trace.code, len(records)), (0, stats["sent"]), "exit status and rows")
     equal(stats["seen"] - stats["filtered"], 2 * report["connections"], "events")
-    check(stats["lost_buffer"] > 0 and "--buffer" in trace.stderr, f"losses are told: {stats} {trace.stderr}")
+    check(stats["lost_buffer"] > 0 and "--buffer" in trace.stderr,
+          f"losses are told: {stats} {trace.stderr}")
 
 
 def gone(ids):
-    nt.wait_for(lambda: not ids["prog"] & nt.bpf_loaded("prog") and not ids["map"] & nt.bpf_loaded("map"),
-                f"programs and maps {ids} to leave the kernel")
+    for kind in ("prog", "map"):
+        nt.wait_for(lambda: not ids[kind] & nt.bpf_loaded(kind),
+                    f"{kind}s {ids[kind]} to leave the kernel")
 
 
 def test_leaves_nothing():
@@ -658,7 +692,8 @@ def test_leaves_nothing():
     for sig in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
         trace = Trace("--json")
         ids = trace.bpf_ids()
-        check(len(ids["prog"]) >= 3 and len(ids["map"]) >= 3, f"the running tool holds programs and maps: {ids}")
+        check(len(ids["prog"]) >= 3 and len(ids["map"]) >= 3,
+              f"the running tool holds programs and maps: {ids}")
         check(ids["prog"] <= nt.bpf_loaded("prog"), "they are in the kernel")
         trace.process.send_signal(sig)
         equal(trace.wait(), -sig if sig == signal.SIGKILL else 0, f"exit status after {sig.name}")
@@ -668,7 +703,8 @@ def test_leaves_nothing():
 def test_lost_buffer():
     space = nt.Space()
     count = nt.scaled(5000, 1000)
-    traces = {form: Trace("-o", form, "--buffer", "4K", "--stats", spaces=[space]) for form in ("json", "csv")}
+    traces = {form: Trace("-o", form, "--buffer", "4K", "--stats", spaces=[space])
+              for form in ("json", "csv")}
     strict = Trace("--buffer", "4K", "--strict", "--stats", spaces=[space])
     readers = [*traces.values(), strict]
     for trace in readers:
@@ -681,16 +717,18 @@ def test_lost_buffer():
         stats = trace.stop().stats()
         made = 2 * report["connections"]
         # what other namespaces do is filtered
-        equal(stats["seen"] - stats["filtered"], made, f"events of {made // 2} connections ({form})")
+        equal(stats["seen"] - stats["filtered"], made,
+              f"events of {made // 2} connections ({form})")
         check(stats["lost_buffer"] > 0, f"4 KiB are not enough for {made} events: {stats}")
         equal(stats["sent"] + stats["lost_buffer"], made, "sent and lost")
         rows = trace.rows() if form == "json" else trace.csv()
         equal(len(rows), stats["sent"], "rows that were sent are printed")
-        check(f"{stats['lost_buffer']} events were lost" in trace.stderr and "--buffer" in trace.stderr,
-              f"how many, and what helps: {trace.stderr}")
+        for text in (f"{stats['lost_buffer']} events were lost", "--buffer"):
+            check(text in trace.stderr, f"how many, and what helps: {trace.stderr}")
     strict.process.send_signal(signal.SIGINT)
     equal(strict.wait(), 5, "exit status with --strict")
-    check("--strict" in strict.stderr and "events were lost" in strict.stderr, f"why is said: {strict.stderr}")
+    check("--strict" in strict.stderr and "events were lost" in strict.stderr,
+          f"why is said: {strict.stderr}")
 
 
 def test_strict_without_loss():
@@ -715,7 +753,8 @@ def test_lost_map():
     nt.quiet(space)
     stats = trace.stop().stats()
     check(stats["lost_map"] > 0, f"16 places are not enough for 200 sockets: {stats}")
-    check("--sockets" in trace.stderr and str(stats["lost_map"]) in trace.stderr, f"said on stderr: {trace.stderr}")
+    check("--sockets" in trace.stderr and str(stats["lost_map"]) in trace.stderr,
+          f"said on stderr: {trace.stderr}")
     equal(len(trace.rows()), 200, "rows")
     for row in trace.rows():
         mine = row["rport"] == nt.port_of(listener)
@@ -723,7 +762,7 @@ def test_lost_map():
 
 
 def full_speed(form):
-    """As many connections as the machine makes: nothing is lost, and nothing is remembered afterwards."""
+    """As many connections as the machine makes: nothing is lost, nothing remembered afterwards."""
     space = nt.Space()
     count = nt.scaled(20_000, 2000)
     trace = Trace("-o", form, "--stats", spaces=[space])
@@ -740,6 +779,29 @@ def full_speed(form):
     rows = {"json": trace.rows, "csv": trace.csv, "table": lambda: trace.table()[1]}[form]()
     equal(len(rows), 2 * count, "rows")
     return rows
+
+
+def test_closed_are_forgotten():
+    """What is known of a socket goes when the socket goes, be it older or younger than the tool."""
+    space = nt.Space()
+    count, stray = 200, 32  # the host may open and close a few meanwhile
+    listener = nt.listen(space, "127.0.0.1")
+    old = [nt.joined(space, space, "127.0.0.1", listener) for _ in range(count)]
+    trace = Trace("--json", spaces=[space])
+    keys = {name: nt.bpf_map_keys(trace, name) for name in ("nt_socks", "nt_held")}
+    check(keys["nt_held"] >= 2 * count, f"the snapshot knows {2 * count} sockets: {keys}")
+    new = [nt.joined(space, space, "127.0.0.1", listener) for _ in range(count)]
+    rise = nt.bpf_map_keys(trace, "nt_socks") - keys["nt_socks"]
+    check(rise >= 2 * count - stray, f"{2 * count} new sockets are known: {rise}")
+    for c, s in old + new:
+        c.close()
+        nt.end_of(s)
+        s.close()
+    nt.quiet(space)
+    for name, most in (("nt_socks", keys["nt_socks"] + stray),
+                       ("nt_held", keys["nt_held"] - 2 * count + stray)):
+        nt.wait_for(lambda: nt.bpf_map_keys(trace, name) <= most, f"at most {most} keys in {name}")
+    equal(len(trace.stop().rows()), 4 * count, "rows")
 
 
 def test_full_speed_json():
@@ -825,10 +887,14 @@ def test_replay():
     equal(heading, HEADING, "heading of the table")
     equal(len(replay(path, "--no-header").splitlines()), 6, "lines without a heading")
     rows = lambda *args: [json.loads(line) for line in replay(path, "--json", *args).splitlines()]
-    equal(rows("--lport", port), [r for r in trace.rows() if r["lport"] == port], "rows with --lport")
-    equal(rows("--filter", f"rport {port}"), [r for r in trace.rows() if r["rport"] == port], "rows with --filter")
-    equal(rows("--uid", "nobody"), [r for r in trace.rows() if r["uid"] == nt.NOBODY], "rows with --uid")
-    equal(rows("--comm", "client"), [r for r in trace.rows() if r["comm"] == "client"], "rows with --comm")
+    equal(rows("--lport", port), [r for r in trace.rows() if r["lport"] == port],
+          "rows with --lport")
+    equal(rows("--filter", f"rport {port}"), [r for r in trace.rows() if r["rport"] == port],
+          "rows with --filter")
+    equal(rows("--uid", "nobody"), [r for r in trace.rows() if r["uid"] == nt.NOBODY],
+          "rows with --uid")
+    equal(rows("--comm", "client"), [r for r in trace.rows() if r["comm"] == "client"],
+          "rows with --comm")
     equal(rows("--port", f"!{port}"), [], "rows with --port !")
     equal(rows("--max-events", 2), trace.rows()[:2], "rows with --max-events")
     equal(len(rows("--filter", "tx_bytes >= 4000")), 3, "rows with --filter tx_bytes")
@@ -883,10 +949,12 @@ def test_replay_foreign():
         with open(path, "wb") as file:
             file.write(content)
         done = nt.tool("replay", path)
-        equal((done.returncode, done.stdout), (2, b""), f"exit status and stdout of a foreign file ({done.stderr})")
+        equal((done.returncode, done.stdout), (2, b""),
+              f"exit status and stdout of a foreign file ({done.stderr})")
         check(path.encode() in done.stderr, f"the file is named: {done.stderr}")
     done = nt.tool("replay", "/no/such/file")
-    equal((done.returncode, done.stdout), (2, b""), f"exit status and stdout of a missing file ({done.stderr})")
+    equal((done.returncode, done.stdout), (2, b""),
+          f"exit status and stdout of a missing file ({done.stderr})")
     check(b"/no/such/file" in done.stderr, f"the file is named: {done.stderr}")
     equal(nt.tool("replay").returncode, 2, "exit status without a file")
 

@@ -40,31 +40,37 @@ PID = ["-p 1", "--pid 1"]
 
 # Every option of bcc's tool of that name (and libbpf-tools' where the letter is free).
 BCC = {
-    "sofdsnoop": ["-T", "--timestamp", *PID, "-t 1", "--tid 1", "-n name", "--name name", "-d 1", "--duration 1"],
-    "tcptop": ["-C", "--noclear", "-S", "--nosummary", *PID, *FAMILY, *MAPS, "-s all", "--sort sent",
-               "--sort received", "-r 5", "--rows 5"],
-    "tcplife": ["-T", "--time", "-t", "--timestamp", "-w", "--wide", "-s", "--csv", *PID, "-L 80,443", "-D 80,443",
-                "--localport 80", "--remoteport 80", *FAMILY],
-    "tcptracer": ["-t", "--timestamp", *PID, "-N 4026531840", "--netns 4026531840", *MAPS, *FAMILY, "-v", "--verbose",
-                  "-U", "--print-uid", "-u 0", "--uid 0"],
-    "tcpconnect": ["-t", "--timestamp", *PID, "-P 80,443", "--port 80,443", *FAMILY, "-L", "-s", "--source-port", "-U",
+    "sofdsnoop": ["-T", "--timestamp", *PID, "-t 1", "--tid 1", "-n name", "--name name", "-d 1",
+                  "--duration 1"],
+    "tcptop": ["-C", "--noclear", "-S", "--nosummary", *PID, *FAMILY, *MAPS, "-s all",
+               "--sort sent", "--sort received", "-r 5", "--rows 5"],
+    "tcplife": ["-T", "--time", "-t", "--timestamp", "-w", "--wide", "-s", "--csv", *PID,
+                "-L 80,443", "-D 80,443", "--localport 80", "--remoteport 80", *FAMILY],
+    "tcptracer": ["-t", "--timestamp", *PID, "-N 4026531840", "--netns 4026531840", *MAPS, *FAMILY,
+                  "-v", "--verbose", "-U", "--print-uid", "-u 0", "--uid 0"],
+    "tcpconnect": ["-t", "--timestamp", *PID, "-P 80,443", "--port 80,443", *FAMILY, "-L", "-s",
+                   "--source-port", "-U",
                    "--print-uid", "-u 0", "--uid 0", "-c", "--count", "-d", "--dns", *MAPS],
-    "tcpaccept": ["-T", "--time", "-t", "--timestamp", *PID, "-P 80,443", "--port 80", *FAMILY, *MAPS],
+    "tcpaccept": ["-T", "--time", "-t", "--timestamp", *PID, "-P 80,443", "--port 80", *FAMILY,
+                  *MAPS],
     "tcpconnlat": ["-t", "--timestamp", *PID, "-L", *FAMILY, "-v", "--verbose"],
     "tcpretrans": ["-s", "--sequence", "-l", "--lossprobe", "-c", "--count", *FAMILY],
-    "tcpsubnet": ["-v", "--verbose", "-J", "--json", "-f b", "-f k", "-f m", "-f B", "-f K", "--format M", "-i 2",
-                  "--interval 2"],
+    "tcpsubnet": ["-v", "--verbose", "-J", "--json", "-f b", "-f k", "-f m", "-f B", "-f K",
+                  "--format M", "-i 2", "--interval 2"],
     "tcpdrop": [*FAMILY, "--netns-id 4026531840", "--pid-netns 1"],
-    "tcpstates": ["-T", "--time", "-t", "--timestamp", "-w", "--wide", "-s", "--csv", "-L 80,443", "--localport 80",
-                  "-D 80,443", "--remoteport 80", "-Y", "--journal", *FAMILY],
-    "tcprtt": ["-i 1", "--interval 1", "-d 1", "--duration 1", "-T", "--timestamp", "-m", "--milliseconds", "-p 80",
-               "--lport 80", "-P 80", "--rport 80", "-a 127.0.0.1", "--laddr ::1", "-A 127.0.0.1", "--raddr ::1", "-b",
+    "tcpstates": ["-T", "--time", "-t", "--timestamp", "-w", "--wide", "-s", "--csv", "-L 80,443",
+                  "--localport 80", "-D 80,443", "--remoteport 80", "-Y", "--journal", *FAMILY],
+    "tcprtt": ["-i 1", "--interval 1", "-d 1", "--duration 1", "-T", "--timestamp", "-m",
+               "--milliseconds", "-p 80",
+               "--lport 80", "-P 80", "--rport 80", "-a 127.0.0.1", "--laddr ::1", "-A 127.0.0.1",
+               "--raddr ::1", "-b",
                "--byladdr", "-B", "--byraddr", "-e", "--extension", *FAMILY, "-D", "--debug"],
     "tcpsynbl": [*FAMILY, "-T", "--timestamp"],
     "solisten": [*PID, "-n 4026531840", "--netns 4026531840", "--show-netns", "-t", "--timestamp"],
-    "netqtop": ["-n lo", "--name lo", "-n lo -i 0.5", "-n lo --interval 1", "-n lo -t", "-n lo --throughput"],
-    "softirqs": ["-T", "--timestamp", "-N", "--nanoseconds", "-C", "--events", "--count", "-d", "--dist",
-                 "--distributed", "-c 0", "--cpu 0"],
+    "netqtop": ["-n lo", "--name lo", "-n lo -i 0.5", "-n lo --interval 1", "-n lo -t",
+                "-n lo --throughput"],
+    "softirqs": ["-T", "--timestamp", "-N", "--nanoseconds", "-C", "--events", "--count", "-d",
+                 "--dist", "--distributed", "-c 0", "--cpu 0"],
 }
 
 # Arguments without a dash.
@@ -88,9 +94,10 @@ def check(name, wrong=None):
 
 
 def run(*args, executable=None):
-    env = {name: value for name, value in os.environ.items() if name not in ("ARGP_HELP_FMT", "POSIXLY_CORRECT")}
-    done = subprocess.run([executable or binary, *args], env=env, stdin=subprocess.DEVNULL, capture_output=True,
-                          text=True, timeout=60)
+    env = {name: value for name,
+           value in os.environ.items() if name not in ("ARGP_HELP_FMT", "POSIXLY_CORRECT")}
+    done = subprocess.run([executable or binary, *args], env=env, stdin=subprocess.DEVNULL,
+                          capture_output=True, text=True, timeout=60)
     return done.returncode, done.stdout, done.stderr
 
 
@@ -110,7 +117,8 @@ def refused(result, *words):
 
 
 def missing(words, text):
-    return ", ".join(word for word in words if not re.search(rf"(?<![\w-]){re.escape(word)}(?![\w-])", text))
+    return ", ".join(word for word in words
+                     if not re.search(rf"(?<![\w-]){re.escape(word)}(?![\w-])", text))
 
 
 # ---- the table itself
@@ -120,7 +128,8 @@ def check_registry(registry):
     with open(os.path.join(ROOT, "cmd/tools.def"), encoding="utf-8") as file:
         defined = re.findall(r"^TOOL\((\w+)\)", file.read(), re.M)
     names = [tool["name"] for tool in registry["tools"]]
-    check("registry.tools", None if names == defined else f"tools.def has {defined}, help --json {names}")
+    check("registry.tools",
+          None if names == defined else f"tools.def has {defined}, help --json {names}")
     result = run("list")
     check("list", quiet(result))
     listed = [line.split(None, 1) for line in result[1].splitlines()]
@@ -142,14 +151,16 @@ def check_registry(registry):
 def check_summary(tool):
     summary = tool["summary"]
     wrong = not summary or summary.endswith(".") or "\n" in summary or len(f"{tool['name']:12} {summary}") > 79
-    check(f"{tool['name']}.summary", f"{summary!r}: one line of at most 66 columns, no full stop" if wrong else None)
+    check(f"{tool['name']}.summary",
+          f"{summary!r}: one line of at most 66 columns, no full stop" if wrong else None)
 
 
 def check_columns(tool):
     name, columns = tool["name"], tool["columns"]
     names = [column["name"] for column in columns]
     check(f"{name}.columns.unique", [n for n in names if names.count(n) > 1])
-    check(f"{name}.columns.spelling", [n for n in names if not re.fullmatch("[a-z0-9_]+", n) or n == "tool"])
+    check(f"{name}.columns.spelling",
+          [n for n in names if not re.fullmatch("[a-z0-9_]+", n) or n == "tool"])
     check(f"{name}.columns.title", [c["name"] for c in columns if not (c["title"] or "").strip()])
     check(f"{name}.columns.help", [c["name"] for c in columns if not (c["help"] or "").strip()])
     plain = [n for n in names if n not in TABLE_ONLY]
@@ -174,7 +185,8 @@ def check_help(tool, registry):
     text = result[1]
     check(f"{name}.help", quiet(result))
     check(f"{name}.help.own", missing([word for option in own for word in spellings(option)], text))
-    check(f"{name}.help.own-text", [spellings(o) for o in own if not o["help"] and o["name"] != o["same_as"]])
+    check(f"{name}.help.own-text",
+          [spellings(o) for o in own if not o["help"] and o["name"] != o["same_as"]])
     letters = {option["letter"] for option in own}
     known = set(tool["filters"]) | ({"ipv4", "ipv6"} if "ip" in tool["filters"] else set())
     want = [o for o in registry["options"] if o["name"] not in FILTERS or o["name"] in known]
@@ -186,7 +198,8 @@ def check_help(tool, registry):
     for option in hidden:
         argument = () if option in ("ipv4", "ipv6") else ("1",)
         check(f"{name}.refuses.{option}", refused(run(name, "--" + option, *argument), name))
-    check(f"{name}.help.same", None if run("help", name) == result else "'nettrace help TOOL' says something else")
+    check(f"{name}.help.same",
+          None if run("help", name) == result else "'nettrace help TOOL' says something else")
     check_examples(name, text)
 
 
@@ -194,7 +207,8 @@ def check_examples(name, text):
     lines = re.findall(r"^ {2}nettrace (.*)$", text.partition("Examples:\n")[2], re.M)
     check(f"{name}.examples", None if lines else "there are none")
     for line in lines:
-        if not re.search("--(unit|container|cgroup|netns|mntns|record)", line):  # what this host may not have
+        if not re.search("--(unit|container|cgroup|netns|mntns|record)",
+                         line):  # what this host may not have
             words = shlex.split(line)
             check(f"{name}.example {line}", quiet(run(*words, "--columns", "help")))
 
@@ -211,17 +225,21 @@ def check_bcc(name):
 
 
 def check_files(name):
-    for path in (f"docs/tools/{name}.md", f"tests/live/test_{name}.py", f"tests/replay/{name}/cases"):
+    for path in (f"docs/tools/{name}.md", f"tests/live/test_{name}.py",
+                 f"tests/replay/{name}/cases"):
         check(f"{name}.has {path}", None if os.path.isfile(os.path.join(ROOT, path)) else "missing")
     directory = os.path.join(ROOT, "tests/replay", name)
-    ends = {os.path.splitext(f)[1] for f in os.listdir(directory)} if os.path.isdir(directory) else set()
-    check(f"{name}.has goldens", None if {".nt", ".out"} <= ends else "no recording, or no expectation")
+    ends = {os.path.splitext(f)[1]
+            for f in os.listdir(directory)} if os.path.isdir(directory) else set()
+    check(f"{name}.has goldens",
+          None if {".nt", ".out"} <= ends else "no recording, or no expectation")
 
 
 def check_usage(name):
     check(f"{name}.refuses.option", refused(run(name, "--no-such-option"), "--no-such-option"))
     check(f"{name}.refuses.letter", refused(run(name, "-@"), "'@'"))
-    check(f"{name}.refuses.format", refused(run(name, "-o" if "o" not in letters_of(name) else "--output", "xml"), "'xml'"))
+    check(f"{name}.refuses.format",
+          refused(run(name, "-o" if "o" not in letters_of(name) else "--output", "xml"), "'xml'"))
     check(f"{name}.refuses.twice", refused(run(f"{name},{name}"), name))
     check(f"{name}.suggested", refused(run(name[:-1] + "x"), f"'{name[:-1]}x'", "did you mean"))
     check(f"{name}.merged-unknown", refused(run(f"{name},no-such-tool"), "'no-such-tool'"))
@@ -229,12 +247,14 @@ def check_usage(name):
         for link in (name, "nettrace-" + name):
             path = os.path.join(place, link)
             os.symlink(binary, path)
-            check(f"{name}.called-as {link}", None if run("--help", executable=path) == run(name, "--help")
+            check(f"{name}.called-as {link}",
+                  None if run("--help", executable=path) == run(name, "--help")
                   else "the symlink does something else")
 
 
 def letters_of(name):
-    return {option["letter"] for tool in registry["tools"] if tool["name"] == name for option in tool["options"]}
+    return {option["letter"] for tool in registry["tools"] if tool["name"] == name
+            for option in tool["options"]}
 
 
 # ---- words that are not tools
@@ -242,8 +262,10 @@ def letters_of(name):
 
 def check_words():
     check("words.nothing", refused(run()))
-    for words in (["no-such-tool"], ["--no-such-option"], ["help", "no-such-tool"], [""], [","], ["list,tcplife"]):
-        check(f"words.{words}", refused(run(*words), f"'{words[-1]}'" if words[-1] not in ("", ",", "list,tcplife") else "'"))
+    for words in (["no-such-tool"], ["--no-such-option"], ["help", "no-such-tool"], [""], [","],
+                  ["list,tcplife"]):
+        check(f"words.{words}", refused(run(*words), f"'{words[-1]}'"
+                                        if words[-1] not in ("", ",", "list,tcplife") else "'"))
     for words in (["--help"], ["help"]):
         check(f"words.{words}", quiet(run(*words)))
     check("words.replay", refused(run("replay")))
@@ -255,7 +277,8 @@ def check_links():
     with tempfile.TemporaryDirectory() as place:
         for turn in ("first", "again"):
             code, out, err = run("install-links", place)
-            wrong = [n for n in names if os.path.realpath(os.path.join(place, n)) != os.path.realpath(binary)]
+            wrong = [n for n in names
+                     if os.path.realpath(os.path.join(place, n)) != os.path.realpath(binary)]
             check(f"links.{turn}", f"exit code {code}, {err}" if code or out or err else wrong)
         path = os.path.join(place, names[0])
         os.unlink(path)
@@ -264,9 +287,11 @@ def check_links():
         code, _, err = run("install-links", place)
         with open(path, encoding="utf-8") as file:
             kept = file.read() == "not ours"
-        check("links.not-ours", None if code == 1 and kept and path in err else f"exit code {code}, {err}, kept {kept}")
+        check("links.not-ours", None if code == 1 and kept and path in err
+              else f"exit code {code}, {err}, kept {kept}")
         code, _, err = run("install-links", os.path.join(place, "missing"))
-        check("links.missing-directory", None if code == 1 and "missing" in err else f"exit code {code}, {err}")
+        check("links.missing-directory",
+              None if code == 1 and "missing" in err else f"exit code {code}, {err}")
 
 
 def main():

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Recordings with chosen values, the same bytes on every run. A tool's make.c defines the two tables at the end. */
+/*
+ * Recordings with chosen values, the same bytes on every run. A tool's make.c defines the two
+ * tables at the end.
+ */
 #ifndef NT_MAKE_RECORDING_H
 #define NT_MAKE_RECORDING_H
 

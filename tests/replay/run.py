@@ -199,11 +199,10 @@ def block(kind, value, payload):
 
 def rebuild(data, change):
     """The recording with each block passed through `change`, checksums made right."""
-    made = data[:HEAD]
+    made = [data[:HEAD]]
     for _, kind, value, payload in blocks(data):
-        for new in change(kind, value, payload):
-            made += block(*new)
-    return made
+        made += [block(*new) for new in change(kind, value, payload)]
+    return b"".join(made)
 
 
 class Damage:
@@ -336,10 +335,8 @@ def check_tool(report, options, tool, place):
             report.check(f"{tool}.{name}.subset", subset(options, directory, args))
     used = {args[0] for _, _, _, args in cases if args}
     report.check(f"{tool}.used", None if used >= set(recordings) else f"no case uses {set(recordings) - used}")
-    for recording in recordings:
-        damage = Damage(report, options, tool, os.path.join(directory, recording), place)
-        damage.cuts()
     damage = Damage(report, options, tool, os.path.join(directory, recordings[0]), place)
+    damage.cuts()
     damage.heads()
     damage.contents()
     damage.outputs()

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* The command line, in children because wrong usage ends the process: exit code, both outputs, what was understood. */
+/*
+ * The command line, in children because wrong usage ends the process: exit code, both outputs, what
+ * was understood.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -17,7 +20,8 @@
 #include "options.h"
 #include "tcplife.h"
 
-#define PARSED 100  /* exit code of a child that came back from options_parse() and liked what it saw */
+/* exit code of a child that came back from options_parse() and liked what it saw */
+#define PARSED 100
 #define DISLIKED 101
 #define MAX_ARGS 32
 
@@ -57,7 +61,9 @@ static const struct tool bare_tool = {
 	.columns = flow_columns, .event_size = sizeof(struct tcplife_event),
 };
 
-/* The words of a command line: a backquote stands for an empty word, '_' inside a word for a blank. */
+/*
+ * The words of a command line: a backquote stands for an empty word, '_' inside a word for a blank.
+ */
 static int words(char *line, char **argv)
 {
 	int argc = 0;
@@ -84,7 +90,8 @@ static void read_back(FILE *f, char *text, size_t size)
 	fclose(f);
 }
 
-static struct result run_with(const struct session_opts *with, bool replay, const char *line, check_fn check)
+static struct result run_with(const struct session_opts *with, bool replay, const char *line,
+			      check_fn check)
 {
 	static struct session_opts opts;
 	static struct result result;
@@ -104,7 +111,8 @@ static struct result run_with(const struct session_opts *with, bool replay, cons
 		dup2(fileno(out), STDOUT_FILENO);
 		dup2(fileno(err), STDERR_FILENO);
 		opts = *with;
-		options_parse(&opts, replay ? "nettrace replay" : "nettrace tool", replay, argc, argv);
+		options_parse(&opts, replay ? "nettrace replay" : "nettrace tool", replay, argc,
+			      argv);
 		status = !check || check(&opts) ? PARSED : DISLIKED;
 		options_free(&opts);
 		exit(status);
@@ -150,7 +158,8 @@ static void bad(const char *line, const char *word)
 
 	snprintf(quoted, sizeof(quoted), "'%s'", word);
 	if (r.code != EXIT_USAGE || !strstr(r.err, quoted))
-		print_error("'%s': exit %d, expected %s in\n%s%s", line, r.code, quoted, r.out, r.err);
+		print_error("'%s': exit %d, expected %s in\n%s%s", line, r.code, quoted, r.out,
+			    r.err);
 	assert_int_equal(r.code, EXIT_USAGE);
 	assert_string_equal(r.out, "");
 	assert_non_null(strstr(r.err, quoted));
@@ -210,7 +219,8 @@ static bool defaults(const struct session_opts *o)
 {
 	return unfiltered(o) && o->format == OUT_TABLE && o->header && !o->columns && !o->show[0] &&
 	       !o->duration_ns && !o->max_events && o->ring_bytes == 4 << 20 && !o->max_sockets &&
-	       !o->record && !o->ready_file && !o->replay && !o->replaying && !o->explain && !o->stats &&
+	       !o->record && !o->ready_file && !o->replay && !o->replaying && !o->explain &&
+		       !o->stats &&
 	       !o->strict && !o->verbose && !o->debug && !o->want_mntns && !o->n_cgroups;
 }
 
@@ -349,11 +359,13 @@ static void test_tiny_duration(void **state)
 
 static bool shows_all(const struct session_opts *o)
 {
-	return !strcmp(o->show[0], "time") && !strcmp(o->show[1], "elapsed") && !strcmp(o->show[2], "ip") &&
+	return !strcmp(o->show[0], "time") && !strcmp(o->show[1], "elapsed") &&
+		!strcmp(o->show[2], "ip") &&
 	       !o->show[3] && o->format == OUT_TABLE;
 }
 
-static bool shows_ip(const struct session_opts *o) { return !strcmp(o->show[0], "ip") && !o->show[1]; }
+static bool shows_ip(const struct session_opts *o) { return !strcmp(o->show[0], "ip") &&
+						     !o->show[1]; }
 
 static void test_bcc_letters(void **state)
 {
@@ -403,7 +415,8 @@ static void test_bad_words(void **state)
 		{ "--pid 4294967296", "4294967296" },
 		{ "--tid x", "x" },
 		{ "--uid no-such-user", "no-such-user" },
-		{ "--comm a-name-that-is-too-long-for-the-kernel", "a-name-that-is-too-long-for-the-kernel" },
+		{ "--comm a-name-that-is-too-long-for-the-kernel",
+		  "a-name-that-is-too-long-for-the-kernel" },
 		{ "--netns no-such-namespace", "no-such-namespace" },
 		{ "--netns 1,no-such-namespace", "no-such-namespace" },
 		{ "--mntns /proc/self/ns/none", "/proc/self/ns/none" },
@@ -462,7 +475,8 @@ static void test_bad_options(void **state)
 /* The whole list is quoted when there is no word to quote. */
 static void test_empty_lists(void **state)
 {
-	static const char *const options[] = { "port", "lport", "rport", "pid", "tid", "comm", "uid", "addr", "laddr",
+	static const char *const options[] = { "port", "lport", "rport", "pid", "tid", "comm",
+					       "uid", "addr", "laddr",
 					       "raddr", "netns", "mntns", "cgroup", "unit", "container" };
 	static const char *const lists[] = { "`", "!", ",", "1,,2", "1,", ",1" };
 	char line[128];
@@ -572,13 +586,15 @@ static bool replaying(const struct session_opts *o)
 
 static bool names_only(const struct session_opts *o)
 {
-	return o->n_cgroups == 2 && !strcmp(o->cgroups[0].word, "/gone.slice") && !o->cgroups[0].dir &&
+	return o->n_cgroups == 2 && !strcmp(o->cgroups[0].word, "/gone.slice") &&
+		!o->cgroups[0].dir &&
 	       o->cgroups[1].by == CGROUP_UNIT && o->filter[0];
 }
 
 static void test_replay(void **state)
 {
-	static const char *const live[] = { "--duration 1", "--record x", "--ready-file x", "--explain", "--stats",
+	static const char *const live[] = { "--duration 1", "--record x", "--ready-file x",
+					    "--explain", "--stats",
 					    "--strict", "--buffer 1M", "--sockets 5", "--debug" };
 	const struct session_opts with = { .tools = { &tcplife_tool }, .n_tools = 1 };
 	char line[64];
@@ -588,7 +604,8 @@ static void test_replay(void **state)
 	assert_int_equal(run_with(&with, true, "file.nt", replaying).code, PARSED);
 	assert_int_equal(run_with(&with, true, "--port 80 file.nt -T", replaying).code, PARSED);
 	assert_int_equal(run_with(&with, true, "file.nt --max-events 10", ten_rows).code, PARSED);
-	assert_int_equal(run_with(&with, true, "file.nt --cgroup /gone.slice --unit gone", names_only).code,
+	assert_int_equal(run_with(&with, true, "file.nt --cgroup /gone.slice --unit gone",
+				  names_only).code,
 			 PARSED);
 	r = run_with(&with, true, "", NULL);
 	assert_int_equal(r.code, EXIT_USAGE);

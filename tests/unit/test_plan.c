@@ -25,7 +25,8 @@ struct fake {
 static const struct attach_slot slots[] = {
 	{ .what = "first", .alts = { { { "a0" } }, { { "a1", "a1b" } }, { { "a2" } } } },
 	{ .what = "second", .optional = true, .alts = { { { "b0" } }, { { "b1" } } } },
-	{ .what = "third", .alts = { { { "c0" } }, { { "c1" } }, { { "c2" } }, { { "c3" } }, { { "c4" } } } },
+	{ .what = "third",
+	  .alts = { { { "c0" } }, { { "c1" } }, { { "c2" } }, { { "c3" } }, { { "c4" } } } },
 	{ 0 },
 };
 static const int n_alts[] = { 3, 2, 5 };
@@ -49,7 +50,8 @@ static int attempt(void *ctx, const struct plan *plan, int *slot, struct plan_fa
 			continue;
 		*slot = fake->bad_slot ? fake->bad_slot : s;
 		failure->error = 100 + 10 * s + alt;
-		snprintf(failure->why, sizeof(failure->why), "no %s", plan->slots[s].alts[alt].progs[0]);
+		snprintf(failure->why, sizeof(failure->why), "no %s",
+			 plan->slots[s].alts[alt].progs[0]);
 		return -ENOENT;
 	}
 	return 0;
@@ -234,7 +236,10 @@ static void test_hopeless(void **state)
 	}
 }
 
-/* A kernel that blames a slot that is not there, or one that was given up, must not be believed for ever. */
+/*
+ * A kernel that blames a slot that is not there, or one that was given up, must not be believed for
+ * ever.
+ */
 static void test_wrong_blame(void **state)
 {
 	struct fake fake = taking(0, 3, 31);

@@ -83,7 +83,8 @@ static unsigned char *slurp(const char *path, size_t *len)
 
 static const char *in_dir(const char *name)
 {
-	assert_true(snprintf(fix.path, sizeof(fix.path), "%s/%s", fix.dir, name) < (int)sizeof(fix.path));
+	assert_true(snprintf(fix.path, sizeof(fix.path), "%s/%s", fix.dir,
+			     name) < (int)sizeof(fix.path));
 	return fix.path;
 }
 
@@ -326,7 +327,8 @@ static void test_unaligned(void **state)
 }
 
 /* A block made by hand, with a right checksum; returns its length. */
-static size_t make_block(unsigned char *to, uint32_t kind, uint64_t value, const void *data, uint32_t len)
+static size_t make_block(unsigned char *to, uint32_t kind, uint64_t value, const void *data,
+			 uint32_t len)
 {
 	uint32_t crc;
 
@@ -377,7 +379,8 @@ static void test_wrong_blocks(void **state)
 
 static void test_huge_length(void **state)
 {
-	static const uint32_t lengths[] = { 1 << 20, (1 << 20) + 1, INT32_MAX, UINT32_MAX - 7, UINT32_MAX };
+	static const uint32_t lengths[] = { 1 << 20, (1 << 20) + 1, INT32_MAX, UINT32_MAX - 7,
+					    UINT32_MAX };
 	unsigned char file[HEAD + BLOCK_HEAD + 16];
 
 	(void)state;

@@ -14,10 +14,12 @@ enum { NGINX = 100, USER, CONTAINER, HOSTILE, NAMELESS };
 extern const struct tool tcplife_tool;
 
 /* A plain session, `ns` after MAKE_TIME; what is special about it is set by the caller. */
-static struct tcplife_event session(int64_t ns, const char *laddr, uint16_t lport, const char *raddr, uint16_t rport)
+static struct tcplife_event session(int64_t ns, const char *laddr, uint16_t lport,
+				    const char *raddr, uint16_t rport)
 {
 	struct tcplife_event e = {
-		.head = { .time = MAKE_TIME + (uint64_t)ns, .netns = HOST_NETNS, .lport = lport, .rport = rport },
+		.head = { .time = MAKE_TIME + (uint64_t)ns, .netns = HOST_NETNS, .lport = lport,
+			  .rport = rport },
 		.tx_bytes = 1000, .rx_bytes = 2000, .duration_ns = 12 * MS + 345678, .srtt_us = 1234,
 	};
 
@@ -27,10 +29,11 @@ static struct tcplife_event session(int64_t ns, const char *laddr, uint16_t lpor
 	return e;
 }
 
-static void own(struct tcplife_event *e, enum nt_owner_how how, uint32_t pid, uint32_t uid, const char *comm,
-		uint64_t cgroup)
+static void own(struct tcplife_event *e, enum nt_owner_how how, uint32_t pid, uint32_t uid,
+		const char *comm, uint64_t cgroup)
 {
-	e->head.owner = (struct nt_owner){ .cgroup = cgroup, .pid = pid, .tid = pid, .uid = uid, .how = how };
+	e->head.owner = (struct nt_owner){ .cgroup = cgroup, .pid = pid, .tid = pid, .uid = uid,
+					   .how = how };
 	make_comm(e->head.owner.comm, comm);
 }
 
@@ -44,7 +47,10 @@ static void put(struct recorder *rec, const struct tcplife_event *e)
 	make_event(rec, e, sizeof(*e));
 }
 
-/* One of each kind of owner and of each kind of end; two of them on both sides of a second's beginning. */
+/*
+ * One of each kind of owner and of each kind of end; two of them on both sides of a second's
+ * beginning.
+ */
 static void write_plain(struct recorder *rec)
 {
 	struct tcplife_event e;
@@ -65,7 +71,8 @@ static void write_plain(struct recorder *rec)
 	put(rec, &e);
 	make_cgroup(rec, USER, "/user.slice/user-1000.slice/session-3.scope");
 
-	e = session(1, "2001:db8:1111:2222:3333:4444:5555:6666", 443, "2001:db8:aaaa:bbbb:cccc:dddd:eeee:ffff", 65535);
+	e = session(1, "2001:db8:1111:2222:3333:4444:5555:6666", 443,
+		    "2001:db8:aaaa:bbbb:cccc:dddd:eeee:ffff", 65535);
 	own(&e, NT_OWNER_IO, 9, 0, "io", NGINX);
 	e.head.netns = OTHER_NETNS;
 	e.head.owner.mntns = 4026531841u;
@@ -75,7 +82,8 @@ static void write_plain(struct recorder *rec)
 
 	e = session(10 * MS, "::1", 8000, "::1", 40000);
 	own(&e, NT_OWNER_LISTEN, 1000000, 1000, "python3", CONTAINER);
-	make_cgroup(rec, CONTAINER, "/system.slice/docker-3f4e9a0b1c2d3f4e9a0b1c2d3f4e9a0b1c2d3f4e9a0b1c2d3f4e9a0b1c2d3f4e"
+	make_cgroup(rec, CONTAINER,
+		    "/system.slice/docker-3f4e9a0b1c2d3f4e9a0b1c2d3f4e9a0b1c2d3f4e9a0b1c2d3f4e9a0b1c2d3f4e"
 				    ".scope");
 	e.end = TCPLIFE_RESET_RECEIVED;
 	put(rec, &e);
