@@ -348,7 +348,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		key = p->letters[key];
 	if (key >= KEY_OWN && key < KEY_OWN + 64) {
 		o = &p->own[key - KEY_OWN];
-		if (p->n_show < SESSION_MAX_SHOW)
+		if (o->kind == OPT_JOURNAL)
+			p->opts->journal = true;
+		else if (p->n_show < SESSION_MAX_SHOW)
 			p->opts->show[p->n_show++] = o->target;
 		return 0;
 	}

@@ -141,6 +141,8 @@ static int configure(struct bpf_object *object, const struct probe_config *confi
 	int err;
 
 	err = set_section(object, ".rodata.params", &config->params, sizeof(config->params));
+	if (!err)
+		err = set_entries(object, "nt_sock_tool", config->max_sockets);
 	if (err || config->shared)
 		return err ? err : share_maps(object, config->shared);
 	err = set_entries(object, "nt_events", config->params.ring_bytes);
@@ -299,11 +301,14 @@ int probe_open(struct probe *probe, const struct tool *tool, const struct probe_
 {
 	struct attempt a = { .probe = probe, .config = config };
 	struct plan_kernel kernel = { .attempt = attempt, .ctx = &a };
-	int err;
+	int err, s;
 
 	memset(probe, 0, sizeof(*probe));
 	probe->tool = tool;
 	plan_init(&probe->plan, tool->attach);
+	for (s = 0; config->shared && s < probe->plan.n_slots; s++)
+		if (tool->attach[s].owners)
+			probe->plan.chosen[s] = PLAN_NONE;
 	err = inflate_image(config->filter ? &tool->filtered : &tool->probe, &a.image, &a.image_len);
 	if (!err && config->filter)
 		err = probe_splice(a.image, a.image_len, config->filter, config->filter_len);
@@ -373,6 +378,8 @@ void probe_explain(const struct probe *probe, void *file)
 	for (s = 0; s < probe->plan.n_slots; s++) {
 		slot = &probe->plan.slots[s];
 		alt = plan_alt(&probe->plan, s);
+		if (!alt && slot->owners && !probe->plan.failures[s][0].error)
+			continue; /* another tool of the run does it */
 		fprintf(file, "%s: %s: %s", probe->tool->name, slot->what, alt ? alt->progs[0] : "nothing");
 		if (alt && alt->loses)
 			fprintf(file, " (%s)", alt->loses);

@@ -23,6 +23,7 @@
 
 #include "caps.h"
 #include "cgroup1.h"
+#include "merge.h"
 #include "probe.h"
 #include "record.h"
 #include "rows.h"
@@ -40,6 +41,7 @@ struct session {
 	volatile struct nt_reader *reader;
 	struct rows rows;
 	struct recorder *recorder;
+	struct merge merge;
 	struct session_stats stats;
 	int epoll, signals;
 	bool stop;  /* leave the loop */
@@ -55,17 +57,25 @@ static uint64_t now(clockid_t clock)
 	return ts.tv_sec * 1000000000ull + ts.tv_nsec;
 }
 
+static void print_event(void *ctx, const void *event, size_t len)
+{
+	struct session *s = ctx;
+
+	if (s->full)
+		return;
+	if (s->recorder)
+		recorder_event(s->recorder, event, len); /* an error stays and shows when it is flushed */
+	s->full = !rows_event(&s->rows, event, len) ||
+		  (s->opts->max_events && s->rows.printed >= s->opts->max_events);
+}
+
 static int on_record(void *ctx, void *data, size_t len)
 {
 	struct session *s = ctx;
 
 	s->stats.sent++;
-	if (s->full)
-		return 0;
-	if (s->recorder)
-		recorder_event(s->recorder, data, len); /* an error stays and shows when it is flushed */
-	s->full = !rows_event(&s->rows, data, len) ||
-		  (s->opts->max_events && s->rows.printed >= s->opts->max_events);
+	if (s->opts->n_tools == 1 || merge_add(&s->merge, data, len))
+		print_event(s, data, len);
 	return 0;
 }
 
@@ -74,8 +84,11 @@ static void put_name(void *ctx, uint64_t id, const char *path)
 	recorder_cgroup(ctx, id, path);
 }
 
-/* Reads what is in the ring and writes the rows out. Returns the number of events. */
-static int drain(struct session *s)
+/*
+ * Reads what is in the ring and writes the rows out; in a merged run those that happened until `until`. Returns the number of
+ * events read or kept back.
+ */
+static int drain(struct session *s, uint64_t until)
 {
 	int64_t offset = now(CLOCK_REALTIME) - now(CLOCK_MONOTONIC);
 	int n;
@@ -84,6 +97,7 @@ static int drain(struct session *s)
 	if (s->recorder)
 		recorder_clock(s->recorder, offset);
 	n = ring_buffer__consume(s->ring);
+	merge_drain(&s->merge, until, print_event, s);
 	if (s->recorder) {
 		cgroups_new_names(s->rows.cgroups, put_name, s->recorder);
 		if (recorder_flush(s->recorder)) {
@@ -94,7 +108,7 @@ static int drain(struct session *s)
 	}
 	s->full |= !rows_flush(&s->rows);
 	s->stop |= s->full;
-	return n;
+	return n + (int)s->merge.n;
 }
 
 /* The least privilege that every tool needs; CAP_SYS_ADMIN contains both. */
@@ -389,6 +403,12 @@ static int remaining_ms(const struct session *s, uint64_t deadline, int most)
 	return most >= 0 && left > (uint64_t)most ? most : left > 1000000 ? 1000000 : (int)left;
 }
 
+/* No probe that took its time before this is still on its way to the ring. */
+static uint64_t settled(void)
+{
+	return now(CLOCK_MONOTONIC) - 10000000;
+}
+
 /*
  * Two speeds: while events come, the ring is read every BATCH_MS; when a batch was empty we sleep without a timer and the
  * next event wakes us (nt_wakeup() in probes/event.bpf.h).
@@ -402,13 +422,13 @@ static void run(struct session *s)
 		if (idle) {
 			s->reader->asleep = 1;
 			__sync_synchronize();
-			if (!drain(s) && !s->stop)
+			if (!drain(s, settled()) && !s->stop)
 				wait_for(s, remaining_ms(s, deadline, -1));
 			s->reader->asleep = 0;
 		} else {
 			wait_for(s, remaining_ms(s, deadline, BATCH_MS));
 		}
-		idle = !drain(s);
+		idle = !drain(s, settled());
 	}
 }
 
@@ -432,7 +452,7 @@ static int finish(struct session *s)
 
 	for (i = 0; i < s->n_probes; i++)
 		probe_detach(&s->probes[i]);
-	while (drain(s) > 0)
+	while (drain(s, UINT64_MAX) > 0)
 		;
 	for (i = 0; i < s->n_probes; i++)
 		probe_stats(&s->probes[i], &s->stats);
@@ -466,6 +486,7 @@ static void close_session(struct session *s)
 		free(s->filters[i]);
 	rows_close(&s->rows);
 	recorder_close(s->recorder);
+	merge_free(&s->merge);
 	free(s);
 }
 

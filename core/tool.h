@@ -24,6 +24,7 @@ struct attach_alt {
 struct attach_slot {
 	const char *what;
 	bool optional; /* the tool is still right without it */
+	bool owners;   /* keeps the map of sockets: one tool of a merged run does it for all */
 	struct attach_alt alts[PLAN_MAX_ALTS];
 };
 
@@ -37,6 +38,7 @@ enum {
 enum opt_kind {
 	OPT_SHOW,   /* shows the hidden column `target` */
 	OPT_SAME_AS, /* is the uniform option `target` */
+	OPT_JOURNAL, /* each row goes to the systemd journal too, see struct journal_field */
 };
 
 /* The list ends with an entry without letter and name. */
@@ -47,6 +49,14 @@ struct opt {
 	const char *help;
 	enum opt_kind kind;
 	const char *target;
+};
+
+/* A field of the journal's entry for a row. The list ends with an entry without a name. */
+struct journal_field {
+	const char *name;
+	const char *column; /* whose value it has; "a b" joins several with blanks, a word that is no column stands for itself */
+	uint8_t ip;         /* only for this IP version; 0: always */
+	uint32_t divide;    /* number columns: divided by this; 0: as it is */
 };
 
 /* The BPF object, gzip-compressed, in the binary. */
@@ -60,8 +70,10 @@ struct tool {
 	const char *const *examples; /* "COMMAND LINE\0what it does", NULL-terminated */
 	uint32_t fields;     /* FIELDS_* */
 	const struct opt *opts;
-	const struct column *columns; /* offsets into the event; ends with an entry without a name */
+	const struct column *columns; /* offsets into the event; in the order of JSON; ends with an entry without a name */
+	const char *const *table; /* names in the order of the table, NULL-terminated; NULL: as `columns` */
 	const struct attach_slot *attach;
+	const struct journal_field *journal; /* OPT_JOURNAL, or NULL */
 	struct probe_object probe, filtered; /* PROBES(name); probes/filter.bpf.h says why there are two */
 	size_t event_size;   /* it starts with a struct nt_event */
 };
@@ -75,15 +87,12 @@ struct tool {
 
 /* Slots that every tool with FIELDS_OWNER has in its list; the programs are those of probes/owner.bpf.h. */
 #define ATTACH_OWNER                                                                               \
-	{ .what = "accept",                                                                        \
-	  .optional = true,                                                                        \
+	{ .what = "accept", .optional = true, .owners = true,                                      \
 	  .alts = { { { "nt_accept_fentry" } },                                                    \
 		    { { "nt_accept_kprobe" } },                                                    \
 		    { { "nt_recv_tp" },                                                            \
 		      "who accepts is known only when it first receives or closes" } } },          \
-	{                                                                                          \
-		.what = "end of a socket", .alts = { { { "nt_destroy_tp" } } }                      \
-	}
+	{ .what = "end of a socket", .owners = true, .alts = { { { "nt_destroy_tp" } } } }
 
 /* The columns that tools share. `ev` is the tool's event, which has a struct nt_event named `head`. */
 #define COL_AT(ev, member) .off = offsetof(ev, member), .size = sizeof(((ev *)0)->member)
@@ -136,5 +145,8 @@ struct tool {
 	  COL_AT(ev, head.rport), .flags = COL_NULL_ZERO | COL_LEFT, .width = 5 }
 
 extern const char *const names_owner[NT_OWNER_CONNECT + 1];
+
+#define NAMES_TCP_STATES 14
+extern const char *const names_tcp_state[NAMES_TCP_STATES]; /* the kernel's, by number (include/net/tcp_states.h) */
 
 #endif

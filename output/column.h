@@ -10,7 +10,7 @@
 enum col_type {
 	COL_NUM,     /* a plain number */
 	COL_BYTES,   /* bytes; table: whole KiB, cut as integers are (bcc's TX_KB) */
-	COL_NSEC,    /* a duration in ns; table: milliseconds with two decimals */
+	COL_NSEC,    /* a duration in ns; table: milliseconds with two decimals, see COL_FINE */
 	COL_USEC,    /* a duration in us; table: milliseconds with three decimals */
 	COL_TIME,    /* u64 CLOCK_MONOTONIC ns; JSON, CSV: RFC 3339 UTC with nanoseconds; table: local HH:MM:SS */
 	COL_ELAPSED, /* the same field; everywhere: seconds since the first row, table %.6f */
@@ -30,6 +30,7 @@ enum {
 	COL_GUARDED = 1 << 4,    /* unknown when the byte at `guard` is zero */
 	COL_LOWER_BOUND = 1 << 5, /* table: a '>' before the value when the byte at `guard` is not zero */
 	COL_LEFT = 1 << 6,       /* table: numbers left-aligned too; text always is */
+	COL_FINE = 1 << 7,       /* table: COL_NSEC with three decimals */
 };
 
 struct column {

@@ -31,23 +31,29 @@ void out_free(struct out *out); /* does not flush */
 
 /* Nanoseconds to add to CLOCK_MONOTONIC to get CLOCK_REALTIME; set it before each batch of rows. */
 void out_set_clock(struct out *out, int64_t realtime_minus_monotonic);
+int64_t out_clock(const struct out *out);
 
 /* Writes what is buffered. Once a write has failed, every later call returns that same error. */
 int out_flush(struct out *out);
 bool out_pending(const struct out *out);
 
+/* A tool's columns and what the user said about them. */
+struct view_opts {
+	const char *tool;
+	const struct column *columns;  /* ends with an entry without a name; must outlive the view */
+	const char *const *table;      /* names, in the order of the table; others are hidden there. NULL: as `columns` */
+	const char *spec;              /* the word of --columns, or NULL */
+	const char *const *unhide;     /* names whose COL_HIDDEN does not count, or NULL */
+};
+
 /*
- * `columns` ends with an entry without a name and must outlive the view. `spec` is the word of --columns or NULL:
- * "a,b" exactly these in this order; "+a,-b" the default ones with a added at the end and b removed. A column is
+ * `spec`: "a,b" exactly these in this order; "+a,-b" the default ones with a added at the end and b removed. A column is
  * shown once. The word `tool` is accepted too: by default CSV has it first, the table shows it when several views
  * share the out, and JSON lines begin with it whatever `spec` says.
- * `unhide` is a list of names (NULL-terminated, or NULL) whose COL_HIDDEN does not count.
- * Columns shown by default keep the order of the table `columns`.
  * -ENOENT: `spec` has a word that is no column. -EINVAL: nothing left to show (*bad is the whole spec), an empty
  * word, or words with and without a sign together. *bad points into spec, *bad_len is its length; both may be NULL.
  */
-int view_new(struct view **view, struct out *out, const char *tool, const struct column *columns,
-	     const char *spec, const char *const *unhide, const char **bad, size_t *bad_len);
+int view_new(struct view **view, struct out *out, const struct view_opts *opts, const char **bad, size_t *bad_len);
 void view_free(struct view *view);
 
 /*
