@@ -376,7 +376,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		key = p->letters[key];
 	if (key >= KEY_OWN && key < KEY_OWN + 64) {
 		o = &p->own[key - KEY_OWN];
-		if (p->n_show < SESSION_MAX_SHOW)
+		if (o->kind == OPT_JOURNAL)
+			p->opts->journal = true;
+		else if (p->n_show < SESSION_MAX_SHOW)
 			p->opts->show[p->n_show++] = o->target;
 		return 0;
 	}
@@ -481,6 +483,7 @@ static void put_option(FILE *to, bool first, char letter, const char *name, cons
 static void put_tool(FILE *to, const struct tool *tool)
 {
 	const struct column *col;
+	const char *sep = "";
 	const struct opt *o;
 	int i;
 
@@ -492,8 +495,10 @@ static void put_tool(FILE *to, const struct tool *tool)
 			   o->kind == OPT_SAME_AS ? o->target : NULL);
 	fputs("],\"filters\":[", to);
 	for (i = 0; i < FIELD_COUNT; i++)
-		if (!(fields_info[i].fields & ~tool->fields))
-			fprintf(to, "%s\"%s\"", i ? "," : "", fields_info[i].name);
+		if (!(fields_info[i].fields & ~tool->fields)) {
+			fprintf(to, "%s\"%s\"", sep, fields_info[i].name);
+			sep = ",";
+		}
 	fputs("],\"columns\":[", to);
 	for (col = tool->columns; col->name; col++) {
 		fprintf(to, "%s{\"name\":\"%s\"", col == tool->columns ? "" : ",", col->name);

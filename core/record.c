@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -243,9 +244,19 @@ void recording_rewind(struct recording *rec)
 	rec->events = 0;
 }
 
+static bool is_zero(const char *data, size_t len)
+{
+	while (len && !data[len - 1])
+		len--;
+	return !len;
+}
+
 static int check_block(struct recording *rec, const struct block_head *head, const void *data)
 {
 	const char *text = data;
+
+	if (!is_zero(text + head->len, -head->len % 8))
+		return -EBADMSG;
 
 #ifndef FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION /* nobody guesses checksums */
 	if (head->crc != block_crc(head, data))

@@ -113,7 +113,7 @@ static int print_all(struct replay *r, struct recording *rec)
 		if (r->rows.error)
 			break;
 	}
-	if (!r->code)
+	if (!r->code && !r->rows.printed)
 		rows_headers(&r->rows);
 	rows_flush(&r->rows);
 	if (r->code)

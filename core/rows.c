@@ -15,6 +15,12 @@ const char *const names_owner[NT_OWNER_CONNECT + 1] = {
 	[NT_OWNER_CONNECT] = "connect",
 };
 
+const char *const names_tcp_state[NAMES_TCP_STATES] = {
+	[1] = "ESTABLISHED", [2] = "SYN_SENT",  [3] = "SYN_RECV",   [4] = "FIN_WAIT1", [5] = "FIN_WAIT2",
+	[6] = "TIME_WAIT",   [7] = "CLOSE",     [8] = "CLOSE_WAIT", [9] = "LAST_ACK",  [10] = "LISTEN",
+	[11] = "CLOSING",    [12] = "NEW_SYN_RECV", [13] = "BOUND_INACTIVE",
+};
+
 #define STAT(member, text)                                                                         \
 	{                                                                                          \
 		.name = #member, .title = #member, .help = text, .type = COL_NUM,                  \
@@ -44,12 +50,13 @@ static int open_view(struct rows *rows, int i, struct fault *fault)
 {
 	const struct session_opts *opts = rows->opts;
 	const struct tool *tool = opts->tools[i];
+	const struct view_opts view_opts = { .tool = tool->name, .columns = tool->columns, .table = tool->table,
+					     .spec = opts->columns, .unhide = opts->show };
 	const char *bad;
 	size_t len;
 	int err;
 
-	err = view_new(&rows->views[i], rows->out, tool->name, tool->columns, opts->columns,
-		       opts->show, &bad, &len);
+	err = view_new(&rows->views[i], rows->out, &view_opts, &bad, &len);
 	if (err == -ENOENT)
 		return fault_set(fault, EXIT_USAGE,
 				 "--columns: '%.*s' is no column of %s; --columns help lists them",
@@ -79,6 +86,8 @@ int rows_open(struct rows *rows, const struct session_opts *opts, struct fault *
 		if (code)
 			return code;
 	}
+	if (opts->journal && journal_open(&rows->journal))
+		return fault_set(fault, EXIT_RUNNING, "--journal: " JOURNAL_SOCKET ": %s", strerror(errno));
 	return 0;
 }
 
@@ -88,6 +97,7 @@ void rows_close(struct rows *rows)
 
 	for (i = 0; i < SESSION_MAX_TOOLS; i++)
 		view_free(rows->views[i]);
+	journal_close(rows->journal);
 	out_free(rows->out);
 	cgroups_free(rows->cgroups);
 }
@@ -102,6 +112,8 @@ bool rows_event(struct rows *rows, const void *event, size_t len)
 	if (e->tool >= opts->n_tools || len < opts->tools[e->tool]->event_size)
 		return true;
 	rows->error = view_row(rows->views[e->tool], event);
+	if (rows->journal)
+		journal_row(rows->journal, rows->out, opts->tools[e->tool], event);
 	rows->printed++;
 	return !rows->error;
 }
@@ -114,20 +126,17 @@ void rows_headers(struct rows *rows)
 
 void rows_stats(struct rows *rows, const struct session_stats *s)
 {
+	const struct view_opts view_opts = { .tool = "stats", .columns = stat_columns };
 	struct view *view;
-	const char *bad;
-	size_t len;
 
 	if (rows->opts->format != OUT_JSON) {
 		fprintf(stderr,
-			"seen %" PRIu64 ", filtered %" PRIu64 ", sent %" PRIu64
-			", lost_buffer %" PRIu64 ", lost_map %" PRIu64 ", lost_stack %" PRIu64
-			", missed %" PRIu64 "\n",
-			s->seen, s->filtered, s->sent, s->lost_buffer, s->lost_map, s->lost_stack,
-			s->missed);
+			"seen %" PRIu64 ", filtered %" PRIu64 ", sent %" PRIu64 ", lost_buffer %" PRIu64
+			", lost_map %" PRIu64 ", lost_stack %" PRIu64 ", missed %" PRIu64 "\n",
+			s->seen, s->filtered, s->sent, s->lost_buffer, s->lost_map, s->lost_stack, s->missed);
 		return;
 	}
-	if (view_new(&view, rows->out, "stats", stat_columns, NULL, NULL, &bad, &len))
+	if (view_new(&view, rows->out, &view_opts, NULL, NULL))
 		return;
 	rows->error = view_row(view, s);
 	view_free(view);
@@ -144,6 +153,5 @@ int rows_result(const struct rows *rows, struct fault *fault)
 {
 	if (!rows->error || rows->error == -EPIPE)
 		return EXIT_DONE;
-	return fault_set(fault, EXIT_RUNNING, "writing the output failed: %s",
-			 strerror(-rows->error));
+	return fault_set(fault, EXIT_RUNNING, "writing the output failed: %s", strerror(-rows->error));
 }

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "cgroup.h"
+#include "journal.h"
 #include "session.h"
 
 struct rows {
@@ -15,6 +16,7 @@ struct rows {
 	struct out *out;
 	struct view *views[SESSION_MAX_TOOLS];
 	struct cgroups *cgroups;
+	struct journal *journal; /* or NULL */
 	uint64_t printed;
 	int error; /* of the output, negative errno; -EPIPE is a reader that went away */
 };

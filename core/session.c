@@ -23,6 +23,7 @@
 
 #include "caps.h"
 #include "cgroup1.h"
+#include "merge.h"
 #include "probe.h"
 #include "record.h"
 #include "rows.h"
@@ -40,6 +41,7 @@ struct session {
 	volatile struct nt_reader *reader;
 	struct rows rows;
 	struct recorder *recorder;
+	struct merge merge;
 	struct session_stats stats;
 	int epoll, signals;
 	bool stop;  /* leave the loop */
@@ -55,18 +57,25 @@ static uint64_t now(clockid_t clock)
 	return ts.tv_sec * 1000000000ull + ts.tv_nsec;
 }
 
+static void print_event(void *ctx, const void *event, size_t len)
+{
+	struct session *s = ctx;
+
+	if (s->full)
+		return;
+	if (s->recorder)
+		recorder_event(s->recorder, event, len); /* an error stays and shows when it is flushed */
+	s->full = !rows_event(&s->rows, event, len) ||
+		  (s->opts->max_events && s->rows.printed >= s->opts->max_events);
+}
+
 static int on_record(void *ctx, void *data, size_t len)
 {
 	struct session *s = ctx;
 
 	s->stats.sent++;
-	if (s->full)
-		return 0;
-	if (s->recorder)
-		/* an error stays and shows when it is flushed */
-		recorder_event(s->recorder, data, len);
-	s->full = !rows_event(&s->rows, data, len) ||
-		  (s->opts->max_events && s->rows.printed >= s->opts->max_events);
+	if (s->opts->n_tools == 1 || merge_add(&s->merge, data, len))
+		print_event(s, data, len);
 	return 0;
 }
 
@@ -75,8 +84,11 @@ static void put_name(void *ctx, uint64_t id, const char *path)
 	recorder_cgroup(ctx, id, path);
 }
 
-/* Reads what is in the ring and writes the rows out. Returns the number of events. */
-static int drain(struct session *s)
+/*
+ * Reads what is in the ring and writes the rows out; in a merged run those that happened until `until`. Returns the number of
+ * events read or kept back.
+ */
+static int drain(struct session *s, uint64_t until)
 {
 	int64_t offset = now(CLOCK_REALTIME) - now(CLOCK_MONOTONIC);
 	int n;
@@ -85,6 +97,7 @@ static int drain(struct session *s)
 	if (s->recorder)
 		recorder_clock(s->recorder, offset);
 	n = ring_buffer__consume(s->ring);
+	merge_drain(&s->merge, until, print_event, s);
 	if (s->recorder) {
 		cgroups_new_names(s->rows.cgroups, put_name, s->recorder);
 		if (recorder_flush(s->recorder)) {
@@ -95,7 +108,7 @@ static int drain(struct session *s)
 	}
 	s->full |= !rows_flush(&s->rows);
 	s->stop |= s->full;
-	return n;
+	return n + (int)s->merge.n;
 }
 
 /* The least privilege that every tool needs; CAP_SYS_ADMIN contains both. */
@@ -105,13 +118,11 @@ static int check_host(struct fault *fault)
 
 	if (caps_missing((int[]){ CAPS_BPF, CAPS_PERFMON, -1 }, missing, sizeof(missing)))
 		return fault_set(fault, EXIT_PRIVILEGE,
-				 "not enough privilege: %s missing; run it as root (sudo) or give "
-				 "it these capabilities",
+				 "not enough privilege: %s missing; run it as root (sudo) or give it these capabilities",
 				 missing);
 	if (access("/sys/kernel/btf/vmlinux", R_OK))
 		return fault_set(fault, EXIT_KERNEL,
-				 "this kernel cannot do it: /sys/kernel/btf/vmlinux: %s "
-				 "(CONFIG_DEBUG_INFO_BTF is needed)",
+				 "this kernel cannot do it: /sys/kernel/btf/vmlinux: %s (CONFIG_DEBUG_INFO_BTF is needed)",
 				 strerror(errno));
 	return 0;
 }
@@ -124,15 +135,13 @@ static int open_failed(struct session *s, const struct probe *probe, int err, in
 	int a;
 
 	if (err != -EOPNOTSUPP)
-		return fault_set(s->fault, EXIT_KERNEL, "%s: loading the probes failed: %s%s",
-				 probe->tool->name,
+		return fault_set(s->fault, EXIT_KERNEL, "%s: loading the probes failed: %s%s", probe->tool->name,
 				 strerror(-err), err == -E2BIG ? " (the filter is too large)" : "");
 	slot = &probe->plan.slots[missing];
 	for (a = 0; a < PLAN_MAX_ALTS && slot->alts[a].progs[0] && at < sizeof(tried); a++)
-		at += snprintf(tried + at, sizeof(tried) - at, "%s%s: %s", a ? "; " : "",
-			       slot->alts[a].progs[0], probe->plan.failures[missing][a].why);
-	return fault_set(s->fault, EXIT_KERNEL,
-			 "this kernel cannot do it: %s has no hook for '%s' (tried %s)",
+		at += snprintf(tried + at, sizeof(tried) - at, "%s%s: %s", a ? "; " : "", slot->alts[a].progs[0],
+			       probe->plan.failures[missing][a].why);
+	return fault_set(s->fault, EXIT_KERNEL, "this kernel cannot do it: %s has no hook for '%s' (tried %s)",
 			 probe->tool->name, slot->what, tried);
 }
 
@@ -191,8 +200,7 @@ static int open_probes(struct session *s, bool attach)
 		config.params.keep_owners = !i;
 		config.params.want_mntns = opts->want_mntns;
 		config.params.n_cgroups = opts->n_cgroups;
-		config.max_sockets = opts->max_sockets ? opts->max_sockets :
-							 at_least(32768, 4 * sockets);
+		config.max_sockets = opts->max_sockets ? opts->max_sockets : at_least(32768, 4 * sockets);
 		config.max_held = at_least(1024, 2 * sockets);
 		config.attach = attach;
 		config.cgroups = opts->cgroups;
@@ -216,26 +224,22 @@ static int open_probes(struct session *s, bool attach)
 static int open_ring(struct session *s)
 {
 	struct epoll_event event = { .events = EPOLLIN | EPOLLET };
-	int ring = probe_map(&s->probes[0], "nt_events");
-	int reader = probe_map(&s->probes[0], "nt_reader");
+	int ring = probe_map(&s->probes[0], "nt_events"), reader = probe_map(&s->probes[0], "nt_reader");
 	void *page;
 
 	s->ring = ring_buffer__new(ring, on_record, s, NULL);
 	if (!s->ring)
-		return fault_set(s->fault, EXIT_KERNEL, "mapping the event buffer failed: %s",
-				 strerror(errno));
+		return fault_set(s->fault, EXIT_KERNEL, "mapping the event buffer failed: %s", strerror(errno));
 	page = mmap(NULL, getpagesize(), PROT_READ | PROT_WRITE, MAP_SHARED, reader, 0);
 	if (page == MAP_FAILED)
-		return fault_set(s->fault, EXIT_KERNEL, "mapping the reader's page failed: %s",
-				 strerror(errno));
+		return fault_set(s->fault, EXIT_KERNEL, "mapping the reader's page failed: %s", strerror(errno));
 	s->reader = page;
 	/*
-	 * Edge-triggered: a level-triggered wait would return at once while anything is unread, and
-	 * the point is to let events gather.
+	 * Edge-triggered: a level-triggered wait would return at once while anything is unread, and the point is to let
+	 * events gather.
 	 */
 	if (epoll_ctl(s->epoll, EPOLL_CTL_ADD, ring, &event))
-		return fault_set(s->fault, EXIT_KERNEL, "waiting for events failed: %s",
-				 strerror(errno));
+		return fault_set(s->fault, EXIT_KERNEL, "waiting for events failed: %s", strerror(errno));
 	return 0;
 }
 
@@ -290,8 +294,7 @@ static uint16_t bits_of(const struct holders *h, uint32_t pid)
 static int hold(void *ctx, const struct snapshot_socket *sock, const struct nt_owner *holder)
 {
 	struct holders *h = ctx;
-	struct nt_listener key = { .netns = sock->netns, .port = sock->lport,
-				   .family = sock->family };
+	struct nt_listener key = { .netns = sock->netns, .port = sock->lport, .family = sock->family };
 	struct nt_owner owner = *holder;
 	int err;
 
@@ -323,17 +326,11 @@ static void take_snapshot(struct session *s)
 		return;
 	list_members(&h);
 	if (snapshot_sockets(hold, &h, &unreadable) && s->opts->verbose)
-		fprintf(stderr,
-			"sockets open before the start could not be listed: "
-			"their owners are unknown\n");
+		fprintf(stderr, "sockets open before the start could not be listed: their owners are unknown\n");
 	if (unreadable && s->opts->verbose)
-		fprintf(stderr,
-			"%zu processes or namespaces could not be read: "
-			"their sockets have no owner\n",
-			unreadable);
+		fprintf(stderr, "%zu processes or namespaces could not be read: their sockets have no owner\n", unreadable);
 	if (h.full)
-		fprintf(stderr, "%" PRIu64 " sockets opened while we started have no owner\n",
-			h.full);
+		fprintf(stderr, "%" PRIu64 " sockets opened while we started have no owner\n", h.full);
 	free(h.members);
 }
 
@@ -350,14 +347,9 @@ static int open_signals(struct session *s)
 	signal(SIGPIPE, SIG_IGN);
 	s->epoll = epoll_create1(EPOLL_CLOEXEC);
 	s->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	if (s->epoll < 0 || s->signals < 0 ||
-	    epoll_ctl(s->epoll, EPOLL_CTL_ADD, s->signals, &event))
-		return fault_set(s->fault, EXIT_RUNNING, "waiting for signals failed: %s",
-				 strerror(errno));
-	/*
-	 * A pipe whose reader has gone reports EPOLLERR without being asked; a file cannot be
-	 * waited for, and need not.
-	 */
+	if (s->epoll < 0 || s->signals < 0 || epoll_ctl(s->epoll, EPOLL_CTL_ADD, s->signals, &event))
+		return fault_set(s->fault, EXIT_RUNNING, "waiting for signals failed: %s", strerror(errno));
+	/* A pipe whose reader has gone reports EPOLLERR without being asked; a file cannot be waited for, and need not. */
 	epoll_ctl(s->epoll, EPOLL_CTL_ADD, STDOUT_FILENO, &hangup);
 	return 0;
 }
@@ -371,8 +363,7 @@ static int open_files(struct session *s)
 		return 0;
 	err = recorder_open(&s->recorder, opts->record, opts->tools, opts->n_tools);
 	if (err)
-		return fault_set(s->fault, EXIT_RUNNING, "--record: '%s': %s", opts->record,
-				 strerror(-err));
+		return fault_set(s->fault, EXIT_RUNNING, "--record: '%s': %s", opts->record, strerror(-err));
 	return 0;
 }
 
@@ -385,8 +376,7 @@ static int say_ready(struct session *s)
 		return 0;
 	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
 	if (fd < 0)
-		return fault_set(s->fault, EXIT_RUNNING, "--ready-file: '%s': %s", path,
-				 strerror(errno));
+		return fault_set(s->fault, EXIT_RUNNING, "--ready-file: '%s': %s", path, strerror(errno));
 	close(fd);
 	return 0;
 }
@@ -399,8 +389,7 @@ static void wait_for(struct session *s, int timeout_ms)
 
 	n = epoll_wait(s->epoll, events, 3, timeout_ms);
 	for (i = 0; i < n; i++)
-		if (events[i].data.u32 == 1 ||
-		    (events[i].data.u32 == 2 && events[i].events & EPOLLERR))
+		if (events[i].data.u32 == 1 || (events[i].data.u32 == 2 && events[i].events & EPOLLERR))
 			s->stop = true;
 }
 
@@ -414,9 +403,15 @@ static int remaining_ms(const struct session *s, uint64_t deadline, int most)
 	return most >= 0 && left > (uint64_t)most ? most : left > 1000000 ? 1000000 : (int)left;
 }
 
+/* No probe that took its time before this is still on its way to the ring. */
+static uint64_t settled(void)
+{
+	return now(CLOCK_MONOTONIC) - 10000000;
+}
+
 /*
- * Two speeds: while events come, the ring is read every BATCH_MS; when a batch was empty we sleep
- * without a timer and the next event wakes us (nt_wakeup() in probes/event.bpf.h).
+ * Two speeds: while events come, the ring is read every BATCH_MS; when a batch was empty we sleep without a timer and the
+ * next event wakes us (nt_wakeup() in probes/event.bpf.h).
  */
 static void run(struct session *s)
 {
@@ -427,13 +422,13 @@ static void run(struct session *s)
 		if (idle) {
 			s->reader->asleep = 1;
 			__sync_synchronize();
-			if (!drain(s) && !s->stop)
+			if (!drain(s, settled()) && !s->stop)
 				wait_for(s, remaining_ms(s, deadline, -1));
 			s->reader->asleep = 0;
 		} else {
 			wait_for(s, remaining_ms(s, deadline, BATCH_MS));
 		}
-		idle = !drain(s);
+		idle = !drain(s, settled());
 	}
 }
 
@@ -442,18 +437,12 @@ static void say_losses(const struct session *s)
 	const struct session_stats *st = &s->stats;
 
 	if (st->lost_buffer)
-		fprintf(stderr,
-			"%" PRIu64
-			" events were lost, the buffer was full: a larger --buffer helps\n",
+		fprintf(stderr, "%" PRIu64 " events were lost, the buffer was full: a larger --buffer helps\n",
 			st->lost_buffer);
 	if (st->lost_map)
-		fprintf(stderr,
-			"%" PRIu64 " sockets could not be remembered: a larger --sockets helps\n",
-			st->lost_map);
+		fprintf(stderr, "%" PRIu64 " sockets could not be remembered: a larger --sockets helps\n", st->lost_map);
 	if (st->missed)
-		fprintf(stderr,
-			"the kernel skipped %" PRIu64 " probe runs: fewer tools at once help\n",
-			st->missed);
+		fprintf(stderr, "the kernel skipped %" PRIu64 " probe runs: fewer tools at once help\n", st->missed);
 }
 
 static int finish(struct session *s)
@@ -463,7 +452,7 @@ static int finish(struct session *s)
 
 	for (i = 0; i < s->n_probes; i++)
 		probe_detach(&s->probes[i]);
-	while (drain(s) > 0)
+	while (drain(s, UINT64_MAX) > 0)
 		;
 	for (i = 0; i < s->n_probes; i++)
 		probe_stats(&s->probes[i], &s->stats);
@@ -476,12 +465,10 @@ static int finish(struct session *s)
 	s->recorder = NULL;
 	code = rows_result(&s->rows, s->fault);
 	if (!code && err)
-		code = fault_set(s->fault, EXIT_RUNNING, "writing %s failed: %s", s->opts->record,
-				 strerror(-err));
+		code = fault_set(s->fault, EXIT_RUNNING, "writing %s failed: %s", s->opts->record, strerror(-err));
 	if (!code && s->fault->text[0])
 		code = EXIT_RUNNING;
-	if (!code && s->opts->strict &&
-	    (st->lost_buffer || st->lost_map || st->lost_stack || st->missed))
+	if (!code && s->opts->strict && (st->lost_buffer || st->lost_map || st->lost_stack || st->missed))
 		code = fault_set(s->fault, EXIT_LOST, "events were lost and --strict was given");
 	return code;
 }
@@ -499,6 +486,7 @@ static void close_session(struct session *s)
 		free(s->filters[i]);
 	rows_close(&s->rows);
 	recorder_close(s->recorder);
+	merge_free(&s->merge);
 	free(s);
 }
 
@@ -536,10 +524,7 @@ int session_run(const struct session_opts *opts, struct fault *fault)
 		return fault_set(fault, EXIT_RUNNING, "no memory");
 	s->opts = opts;
 	s->fault = fault;
-	/*
-	 * A fixed threshold: the kernel's BTF, megabytes of it, shall not stay in the heap after it
-	 * was freed.
-	 */
+	/* A fixed threshold: the kernel's BTF, megabytes of it, shall not stay in the heap after it was freed. */
 	mallopt(M_MMAP_THRESHOLD, 128 << 10);
 	probe_debug(opts->debug);
 	if (opts->explain) {

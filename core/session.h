@@ -41,6 +41,7 @@ struct session_opts {
 	const char *record, *ready_file;
 	const char *replay;       /* the recording */
 	bool replaying;
+	bool journal;
 	bool explain, stats, strict, verbose, debug;
 };
 

@@ -66,9 +66,18 @@ char *cell_elapsed(struct out *out, char *p, uint64_t time, enum out_format as)
 }
 
 /* Only the table scales. */
-char *cell_scaled(char *p, enum col_type type, uint64_t num)
+static char *put_thousandths(char *p, uint64_t num)
 {
-	switch (type) {
+	p = put_u64(p, num / 1000);
+	*p++ = '.';
+	return put_digits(p, (uint32_t)(num % 1000), 3);
+}
+
+char *cell_scaled(char *p, const struct column *col, uint64_t num)
+{
+	if (col->flags & COL_FINE)
+		return put_thousandths(p, num / 1000 + (num % 1000 >= 500));
+	switch (col->type) {
 	case COL_BYTES:
 		return put_u64(p, num >> 10);
 	case COL_NSEC: /* to the nearest */
@@ -77,9 +86,7 @@ char *cell_scaled(char *p, enum col_type type, uint64_t num)
 		*p++ = '.';
 		return put_digits(p, (uint32_t)(num % 100), 2);
 	default: /* COL_USEC */
-		p = put_u64(p, num / 1000);
-		*p++ = '.';
-		return put_digits(p, (uint32_t)(num % 1000), 3);
+		return put_thousandths(p, num);
 	}
 }
 

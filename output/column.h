@@ -12,7 +12,7 @@
 enum col_type {
 	COL_NUM,     /* a plain number */
 	COL_BYTES,   /* bytes; table: whole KiB, cut as integers are (bcc's TX_KB) */
-	COL_NSEC,    /* a duration in ns; table: milliseconds with two decimals */
+	COL_NSEC,    /* a duration in ns; table: milliseconds with two decimals, see COL_FINE */
 	COL_USEC,    /* a duration in us; table: milliseconds with three decimals */
 	/*
 	 * u64 CLOCK_MONOTONIC ns; JSON, CSV: RFC 3339 UTC with nanoseconds; table: local HH:MM:SS
@@ -36,6 +36,7 @@ enum {
 	/* table: a '>' before the value when the byte at `guard` is not zero */
 	COL_LOWER_BOUND = 1 << 5,
 	COL_LEFT = 1 << 6,       /* table: numbers left-aligned too; text always is */
+	COL_FINE = 1 << 7,       /* table: COL_NSEC with three decimals */
 };
 
 struct column {

@@ -39,6 +39,11 @@ void out_free(struct out *out)
 	free(out);
 }
 
+int64_t out_clock(const struct out *out)
+{
+	return (int64_t)out->clock;
+}
+
 void out_set_clock(struct out *out, int64_t realtime_minus_monotonic)
 {
 	out->clock = (uint64_t)realtime_minus_monotonic;

@@ -36,30 +36,6 @@ static void pick_remove(struct pick *pick, const struct column *col)
 	pick->n = kept;
 }
 
-static bool is_default(const struct column *col, enum out_format format, const char *const *unhide)
-{
-	if (format != OUT_TABLE)
-		return !(col->flags & COL_TABLE_ONLY);
-	if (!(col->flags & COL_HIDDEN))
-		return true;
-	for (; unhide && *unhide; unhide++)
-		if (!strcmp(*unhide, col->name))
-			return true;
-	return false;
-}
-
-static void pick_defaults(struct pick *pick, const struct column *columns, enum out_format format,
-			  const char *const *unhide)
-{
-	if (format == OUT_CSV) {
-		pick_add(pick, &out_tool_column);
-		pick->implied = true;
-	}
-	for (; columns->name; columns++)
-		if (is_default(columns, format, unhide))
-			pick_add(pick, columns);
-}
-
 static const struct column *find_column(const struct column *columns, const char *word, size_t len)
 {
 	for (; columns->name; columns++)
@@ -68,6 +44,46 @@ static const struct column *find_column(const struct column *columns, const char
 	if (len == 4 && !memcmp(out_tool_column.name, word, len))
 		return &out_tool_column;
 	return NULL;
+}
+
+static bool is_listed(const char *const *names, const char *name)
+{
+	for (; names && *names; names++)
+		if (!strcmp(*names, name))
+			return true;
+	return false;
+}
+
+static void pick_table(struct pick *pick, const struct view_opts *opts)
+{
+	const char *const *name;
+	const struct column *col;
+
+	for (name = opts->table; name && *name; name++) {
+		col = find_column(opts->columns, *name, strlen(*name));
+		if (col && (!(col->flags & COL_HIDDEN) || is_listed(opts->unhide, *name)))
+			pick_add(pick, col);
+	}
+	for (col = opts->columns; !opts->table && col->name; col++)
+		if (!(col->flags & COL_HIDDEN) || is_listed(opts->unhide, col->name))
+			pick_add(pick, col);
+}
+
+static void pick_defaults(struct pick *pick, const struct view_opts *opts, enum out_format format)
+{
+	const struct column *col;
+
+	if (format == OUT_TABLE) {
+		pick_table(pick, opts);
+		return;
+	}
+	if (format == OUT_CSV) {
+		pick_add(pick, &out_tool_column);
+		pick->implied = true;
+	}
+	for (col = opts->columns; col->name; col++)
+		if (!(col->flags & COL_TABLE_ONLY))
+			pick_add(pick, col);
 }
 
 static bool is_sign(char c)
@@ -99,18 +115,17 @@ static int pick_words(struct pick *pick, const struct column *columns, const cha
 	}
 }
 
-static int pick_columns(struct pick *pick, const struct column *columns, enum out_format format,
-			const char *spec, const char *const *unhide, const char **bad,
-			size_t *bad_len)
+static int pick_columns(struct pick *pick, const struct view_opts *opts, enum out_format format,
+			const char **bad, size_t *bad_len)
 {
-	const char *word = spec;
+	const char *spec = opts->spec, *word = spec;
 	size_t len = 0;
 	int err;
 
 	if (!spec || is_sign(*spec))
-		pick_defaults(pick, columns, format, unhide);
+		pick_defaults(pick, opts, format);
 	if (spec) {
-		err = pick_words(pick, columns, &word, &len);
+		err = pick_words(pick, opts->columns, &word, &len);
 		if (err)
 			goto bad;
 	}
@@ -238,21 +253,20 @@ fail:
 	return NULL;
 }
 
-int view_new(struct view **view, struct out *out, const char *tool, const struct column *columns,
-	     const char *spec, const char *const *unhide, const char **bad, size_t *bad_len)
+int view_new(struct view **view, struct out *out, const struct view_opts *opts, const char **bad, size_t *bad_len)
 {
 	struct pick pick = { 0 };
 	size_t n = 1; /* the pseudo-column */
 	int err;
 
-	for (const struct column *col = columns; col->name; col++)
+	for (const struct column *col = opts->columns; col->name; col++)
 		n++;
 	pick.cols = calloc(n, sizeof(const struct column *));
 	if (!pick.cols)
 		return -ENOMEM;
-	err = pick_columns(&pick, columns, out->format, spec, unhide, bad, bad_len);
+	err = pick_columns(&pick, opts, out->format, bad, bad_len);
 	if (!err) {
-		*view = make_view(out, tool, columns, &pick);
+		*view = make_view(out, opts->tool, opts->columns, &pick);
 		err = *view ? 0 : -ENOMEM;
 	}
 	free(pick.cols);

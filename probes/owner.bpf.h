@@ -136,6 +136,7 @@ static __always_inline void nt_on_listen(const struct sock *sk, int oldstate, in
 		bpf_map_delete_elem(&nt_listeners, &key);
 		return;
 	}
+	nt_claim(sk, NT_OWNER_LISTEN);
 	nt_current(&owner, NT_OWNER_LISTEN);
 	if (bpf_map_update_elem(&nt_listeners, &key, &owner, BPF_ANY)) {
 		count = nt_count();

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* Sends a row to the systemd journal. */
+#include "journal.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+struct journal {
+	int fd;
+	size_t len;
+	char entry[4096];
+};
+
+int journal_open(struct journal **journal)
+{
+	struct sockaddr_un to = { .sun_family = AF_UNIX, .sun_path = JOURNAL_SOCKET };
+	struct journal *j = calloc(1, sizeof(*j));
+	int err;
+
+	if (!j)
+		return -ENOMEM;
+	j->fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (j->fd >= 0 && !connect(j->fd, (struct sockaddr *)&to, sizeof(to))) {
+		*journal = j;
+		return 0;
+	}
+	err = errno;
+	journal_close(j);
+	errno = err;
+	return -err;
+}
+
+void journal_close(struct journal *journal)
+{
+	if (!journal)
+		return;
+	if (journal->fd >= 0)
+		close(journal->fd);
+	free(journal);
+}
+
+/* A value is one line: the cells escape line feeds, as everywhere in the table. */
+static void put(struct journal *j, const char *name, const char *value)
+{
+	int n = snprintf(j->entry + j->len, sizeof(j->entry) - j->len, "%s=%s\n", name, value);
+
+	if (n > 0 && (size_t)n < sizeof(j->entry) - j->len)
+		j->len += n;
+}
+
+static const struct column *column_of(const struct tool *tool, const char *name, size_t len)
+{
+	const struct column *col;
+
+	for (col = tool->columns; col->name; col++)
+		if (strlen(col->name) == len && !memcmp(col->name, name, len))
+			return col;
+	return NULL;
+}
+
+static uint64_t number_of(const struct column *col, const void *row)
+{
+	uint64_t number = 0;
+
+	memcpy(&number, (const char *)row + col->off, col->size < 8 ? col->size : 8);
+	return number;
+}
+
+/* Each word of field->column: a column's value, or itself. */
+static void put_field(struct journal *j, const struct tool *tool, const struct journal_field *field, const void *row)
+{
+	const char *word = field->column;
+	const struct column *col;
+	char value[512];
+	size_t at = 0, len;
+
+	for (; *word && at < sizeof(value) - 64; word += len + (word[len] == ' ')) {
+		len = strcspn(word, " ");
+		if (at)
+			value[at++] = ' ';
+		col = column_of(tool, word, len);
+		if (col && field->divide)
+			at += snprintf(value + at, sizeof(value) - at, "%" PRIu64, number_of(col, row) / field->divide);
+		else if (col)
+			at += cell_text(value + at, sizeof(value) - at, col, row);
+		else
+			at += snprintf(value + at, sizeof(value) - at, "%.*s", (int)len, word);
+	}
+	value[at < sizeof(value) ? at : sizeof(value) - 1] = 0;
+	put(j, field->name, value);
+}
+
+void journal_row(struct journal *journal, const struct out *out, const struct tool *tool, const void *row)
+{
+	const struct nt_event *e = row;
+	const struct journal_field *field;
+	char number[32];
+
+	journal->len = 0;
+	put(journal, "SYSLOG_IDENTIFIER", tool->name);
+	put(journal, "PRIORITY", "5"); /* notice */
+	snprintf(number, sizeof(number), "%" PRIu64, ((uint64_t)e->time + out_clock(out)) / 1000);
+	put(journal, "_SOURCE_REALTIME_TIMESTAMP", number);
+	for (field = tool->journal; field->name; field++)
+		if (!field->ip || field->ip == e->ip)
+			put_field(journal, tool, field, row);
+	send(journal->fd, journal->entry, journal->len, MSG_NOSIGNAL);
+}

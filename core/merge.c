@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* Sorts a batch of events by time. */
+#include "merge.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "abi.h"
+
+static int grow(void *array, size_t *room, size_t need, size_t size)
+{
+	size_t more = *room ? *room : 1024;
+	void *new;
+
+	if (need <= *room)
+		return 0;
+	while (more < need)
+		more *= 2;
+	new = realloc(*(void **)array, more * size);
+	if (!new)
+		return -ENOMEM;
+	*(void **)array = new;
+	*room = more;
+	return 0;
+}
+
+int merge_add(struct merge *merge, const void *event, size_t len)
+{
+	size_t place = (len + 7) / 8 * 8;
+
+	if (grow(&merge->data, &merge->room, merge->len + place, 1) ||
+	    grow(&merge->items, &merge->items_room, merge->n + 1, sizeof(*merge->items)))
+		return -ENOMEM;
+	memcpy(merge->data + merge->len, event, len);
+	merge->items[merge->n++] = (struct merge_item){ ((const struct nt_event *)event)->time, merge->len, len };
+	merge->len += place;
+	return 0;
+}
+
+/* Of the same time: as they came. */
+static int by_time(const void *a, const void *b)
+{
+	const struct merge_item *x = a, *y = b;
+
+	if (x->time != y->time)
+		return x->time < y->time ? -1 : 1;
+	return x->at < y->at ? -1 : x->at > y->at;
+}
+
+/* Moves what is left to the front. Their order in memory is their order in time by now. */
+static void keep_rest(struct merge *merge, size_t done)
+{
+	struct merge rest = { 0 };
+	size_t i;
+
+	for (i = done; i < merge->n; i++)
+		if (merge_add(&rest, merge->data + merge->items[i].at, merge->items[i].len))
+			break;
+	merge_free(merge);
+	*merge = rest;
+}
+
+void merge_drain(struct merge *merge, uint64_t until, void (*each)(void *ctx, const void *event, size_t len),
+		 void *ctx)
+{
+	size_t i;
+
+	if (!merge->n)
+		return;
+	qsort(merge->items, merge->n, sizeof(*merge->items), by_time);
+	for (i = 0; i < merge->n && merge->items[i].time <= until; i++)
+		each(ctx, merge->data + merge->items[i].at, merge->items[i].len);
+	if (i == merge->n)
+		merge->n = merge->len = 0;
+	else if (i)
+		keep_rest(merge, i);
+}
+
+void merge_free(struct merge *merge)
+{
+	free(merge->data);
+	free(merge->items);
+	memset(merge, 0, sizeof(*merge));
+}
