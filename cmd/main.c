@@ -87,14 +87,17 @@ static int run_tools(char *words, int argc, char **argv)
 	return run(&opts, name, false, argc, argv);
 }
 
+/* Filters and columns are those of the tools in the recording: it is looked into before the options are. */
 static int run_replay(int argc, char **argv)
 {
 	static struct session_opts opts;
+	const char *file = "";
+	int i;
 
-	while (all_tools[opts.n_tools]) {
-		opts.tools[opts.n_tools] = all_tools[opts.n_tools];
-		opts.n_tools++;
-	}
+	for (i = argc - 1; i > 0; i--)
+		if (*argv[i] != '-' && !access(argv[i], R_OK))
+			file = argv[i];
+	session_recorded_tools(&opts, file, all_tools);
 	return run(&opts, "nettrace replay", true, argc, argv);
 }
 

@@ -9,29 +9,56 @@
 struct replay {
 	const struct session_opts *opts;
 	struct rows rows;
-	int tool_of[SESSION_MAX_TOOLS]; /* index in the file to index in opts */
-	int n_tools;
+	int n_tools; /* of the file, met so far */
 	int code;
 	struct fault *fault;
 	size_t at;
 };
 
-static int learn_tool(struct replay *r, const struct record_block *block)
+static const struct tool *tool_named(const struct tool *const *known, const char *name)
+{
+	for (; *known; known++)
+		if (!strcmp((*known)->name, name))
+			return *known;
+	return NULL;
+}
+
+void session_recorded_tools(struct session_opts *opts, const char *path, const struct tool *const *known)
+{
+	const struct tool *tool;
+	struct recording *rec;
+	struct record_block block;
+	size_t at;
+
+	opts->n_tools = 0;
+	if (!recording_open(&rec, path)) {
+		while (opts->n_tools < SESSION_MAX_TOOLS && recording_next(rec, &block, &at) == 1 &&
+		       block.kind == RECORD_TOOL) {
+			tool = tool_named(known, block.text);
+			if (!tool)
+				break;
+			opts->tools[opts->n_tools++] = tool;
+		}
+		recording_close(rec);
+	}
+	if (opts->n_tools)
+		return;
+	while (*known)
+		opts->tools[opts->n_tools++] = *known++;
+}
+
+/* The tools of the file are those of opts, in the same order, unless we have not got one of them. */
+static int check_tool(struct replay *r, const struct record_block *block)
 {
 	const struct session_opts *opts = r->opts;
-	int i;
+	const struct tool *tool = r->n_tools < opts->n_tools ? opts->tools[r->n_tools] : NULL;
 
-	for (i = 0; i < opts->n_tools; i++)
-		if (!strcmp(opts->tools[i]->name, block->text))
-			break;
-	if (i == opts->n_tools || r->n_tools == SESSION_MAX_TOOLS)
-		return fault_set(r->fault, EXIT_USAGE,
-				 "%s: made by a tool '%s' that this nettrace does not have",
+	if (!tool || strcmp(tool->name, block->text))
+		return fault_set(r->fault, EXIT_USAGE, "%s: made by a tool '%s' that this nettrace does not have",
 				 opts->replay, block->text);
-	if (block->value != record_schema(opts->tools[i]))
-		return fault_set(r->fault, EXIT_USAGE, "%s: made by another version of %s",
-				 opts->replay, opts->tools[i]->name);
-	r->tool_of[r->n_tools++] = i;
+	if (block->value != record_schema(tool))
+		return fault_set(r->fault, EXIT_USAGE, "%s: made by another version of %s", opts->replay, tool->name);
+	r->n_tools++;
 	return 0;
 }
 
@@ -64,7 +91,6 @@ static bool replay_event(struct replay *r, const struct record_block *block)
 	memcpy(copy, block->data, block->len);
 	if (e->tool >= r->n_tools)
 		return true;
-	e->tool = r->tool_of[e->tool];
 	e->owner.cgroup_bits = cgroup_bits(r, e->owner.cgroup);
 	filter = r->opts->filter[e->tool];
 	if (filter && !filter_eval(filter, e, block->len))
@@ -76,7 +102,7 @@ static bool replay_block(struct replay *r, const struct record_block *block)
 {
 	switch (block->kind) {
 	case RECORD_TOOL:
-		r->code = learn_tool(r, block);
+		r->code = check_tool(r, block);
 		return !r->code;
 	case RECORD_CLOCK:
 		out_set_clock(r->rows.out, block->value);

@@ -27,8 +27,9 @@ static const struct tool *const tools[] = {
 #define TOOL(name) &name##_tool,
 #include "tools.def"
 #undef TOOL
+	NULL,
 };
-#define N_TOOLS (sizeof(tools) / sizeof(*tools))
+#define N_TOOLS (sizeof(tools) / sizeof(*tools) - 1)
 
 /* a replay with a filter that looks at many fields and rejects little */
 static struct session_opts opts;
@@ -55,7 +56,8 @@ static void add_common(enum field field, const char *list)
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
-	static const char expr[] = "not (lport 1-5,7 and host 10.0.0.0/8) or comm nginx or pid > 5 or cgroup /a";
+	static const char expr[] = "not (lport 1-5,7 and host 10.0.0.0/8) or comm nginx "
+				   "or pid > 5 or cgroup /a";
 	struct expr_error error;
 	struct fault fault = { 0 };
 	static char path[64];
@@ -124,19 +126,31 @@ static void read_directly(const uint8_t *data, size_t size)
 	must(!rows_flush(&rows));
 }
 
+static const struct filter_node *filter_of(const struct tool *tool)
+{
+	int i = 0;
+
+	while (opts.tools[i] != tool)
+		i++;
+	return opts.filter[i];
+}
+
 static void replay(const uint8_t *data, size_t size)
 {
 	static const enum out_format formats[] = { OUT_TABLE, OUT_CSV, OUT_JSON };
+	struct session_opts of_file = opts;
 	struct fault fault;
 
 	must(ftruncate(memory, 0) || pwrite(memory, data, size, 0) != (ssize_t)size);
+	session_recorded_tools(&of_file, opts.replay, tools);
+	for (int i = 0; i < of_file.n_tools; i++)
+		of_file.filter[i] = filter_of(of_file.tools[i]);
 	for (size_t i = 0; i < 3; i++) {
 		memset(&fault, 0, sizeof(fault));
-		opts.format = formats[i];
+		of_file.format = formats[i];
 		/* What is refused is refused with a sentence. */
-		must(session_replay(&opts, &fault) && !*fault.text);
+		must(session_replay(&of_file, &fault) && !*fault.text);
 	}
-	opts.format = OUT_TABLE;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -13,7 +13,8 @@ import tempfile
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 COMMON = "time pid tid comm uid cgroup netns owner ip laddr lport raddr rport".split()
-FILTERS = "pid tid comm uid port lport rport addr laddr raddr ipv4 ipv6 cgroup unit container netns mntns".split()
+FILTERS = ("pid tid comm uid port lport rport addr laddr raddr ipv4 ipv6 cgroup unit container "
+           "netns mntns").split()
 TABLE_ONLY = {"elapsed"}  # shows `time` in another way, stands behind it
 
 # Names that scripts rely on, behind the common ones. Tools that print histograms have none.
@@ -138,8 +139,8 @@ def check_registry(registry):
     uniform = [option["name"] for option in registry["options"]]
     check("registry.options", [name for name in uniform if uniform.count(name) > 1])
     check("registry.filters", [name for name in FILTERS if name not in uniform])
-    promised = "filter output csv json columns no-header duration max-events record ready-file explain stats strict " \
-        "buffer verbose debug".split()
+    promised = ("filter output csv json columns no-header duration max-events record ready-file "
+                "explain stats strict buffer verbose debug").split()
     check("registry.promised", [name for name in promised if name not in uniform])
     version = run("--version")
     check("version", quiet(version) or (registry["version"] not in version[1] and version[1]))
@@ -150,7 +151,8 @@ def check_registry(registry):
 
 def check_summary(tool):
     summary = tool["summary"]
-    wrong = not summary or summary.endswith(".") or "\n" in summary or len(f"{tool['name']:12} {summary}") > 79
+    line = f"{tool['name']:12} {summary}"
+    wrong = not summary or summary.endswith(".") or "\n" in summary or len(line) > 79
     check(f"{tool['name']}.summary",
           f"{summary!r}: one line of at most 66 columns, no full stop" if wrong else None)
 

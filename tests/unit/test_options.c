@@ -52,7 +52,8 @@ static const struct column flow_columns[] = {
 };
 
 static const struct tool flow_tool = {
-	.name = "flowtool", .summary = "a tool without owners", .fields = FIELDS_FLOW, .opts = own_opts,
+	.name = "flowtool", .summary = "a tool without owners", .fields = FIELDS_FLOW,
+	.opts = own_opts,
 	.columns = flow_columns, .event_size = sizeof(struct tcplife_event),
 };
 
@@ -233,9 +234,12 @@ static void test_defaults(void **state)
 static void test_fields(void **state)
 {
 	static const char *const pass[] = {
-		"--pid 181", "--pid 1,181", "--pid !5", "--tid 182", "--comm nginx", "--comm a,nginx", "--comm !sshd",
-		"--uid 1000", "--uid !root", "--port 443", "--port 8000", "--port 1-443", "--port !80,81",
-		"--lport 8000", "--lport=7999-8001", "--rport 443", "--addr 10.0.0.0/8", "--addr 192.168.0.1",
+		"--pid 181", "--pid 1,181", "--pid !5", "--tid 182", "--comm nginx",
+		"--comm a,nginx", "--comm !sshd",
+		"--uid 1000", "--uid !root", "--port 443", "--port 8000", "--port 1-443",
+		"--port !80,81",
+		"--lport 8000", "--lport=7999-8001", "--rport 443", "--addr 10.0.0.0/8",
+		"--addr 192.168.0.1",
 		"--addr !::1", "--laddr 10.1.2.3", "--raddr 192.168.0.0/24", "-4", "--ipv4",
 		"--netns 4026531840", "--mntns 4026531841", "--pid 181 --comm nginx --port 443",
 		"--filter lport_8000", "--filter lport_8000_or_rport_80", "--filter end_refused",
@@ -243,10 +247,13 @@ static void test_fields(void **state)
 		"--port 443 --port 8000",
 	};
 	static const char *const reject[] = {
-		"--pid 1", "--pid !181", "--tid 181", "--comm ngin", "--comm !nginx", "--uid root", "--port 80",
+		"--pid 1", "--pid !181", "--tid 181", "--comm ngin", "--comm !nginx", "--uid root",
+		"--port 80",
 		"--port !443", "--port !8000", "--lport 443", "--rport 8000", "--addr 10.2.0.0/16",
-		"--addr !10.0.0.0/8", "--laddr 192.168.0.1", "--raddr 10.1.2.3", "-6", "--ipv6", "--netns 1",
-		"--mntns 1", "--pid 181 --comm sshd", "--port 443 --port 80", "--filter end_timeout",
+		"--addr !10.0.0.0/8", "--laddr 192.168.0.1", "--raddr 10.1.2.3", "-6", "--ipv6",
+		"--netns 1",
+		"--mntns 1", "--pid 181 --comm sshd", "--port 443 --port 80",
+		"--filter end_timeout",
 		"--filter lport_8000 --filter rport_80", "--filter lport_8000 --pid 1",
 	};
 
@@ -476,8 +483,8 @@ static void test_bad_options(void **state)
 static void test_empty_lists(void **state)
 {
 	static const char *const options[] = { "port", "lport", "rport", "pid", "tid", "comm",
-					       "uid", "addr", "laddr",
-					       "raddr", "netns", "mntns", "cgroup", "unit", "container" };
+					       "uid", "addr", "laddr", "raddr", "netns", "mntns",
+					       "cgroup", "unit", "container" };
 	static const char *const lists[] = { "`", "!", ",", "1,,2", "1,", ",1" };
 	char line[128];
 

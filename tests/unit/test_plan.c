@@ -236,10 +236,7 @@ static void test_hopeless(void **state)
 	}
 }
 
-/*
- * A kernel that blames a slot that is not there, or one that was given up, must not be believed for
- * ever.
- */
+/* A kernel that blames a slot that is not there, or one given up, is not believed for ever. */
 static void test_wrong_blame(void **state)
 {
 	struct fake fake = taking(0, 3, 31);

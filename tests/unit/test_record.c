@@ -83,8 +83,9 @@ static unsigned char *slurp(const char *path, size_t *len)
 
 static const char *in_dir(const char *name)
 {
-	assert_true(snprintf(fix.path, sizeof(fix.path), "%s/%s", fix.dir,
-			     name) < (int)sizeof(fix.path));
+	int len = snprintf(fix.path, sizeof(fix.path), "%s/%s", fix.dir, name);
+
+	assert_in_range(len, 1, sizeof(fix.path) - 1);
 	return fix.path;
 }
 

@@ -20,7 +20,8 @@ static struct tcplife_event session(int64_t ns, const char *laddr, uint16_t lpor
 	struct tcplife_event e = {
 		.head = { .time = MAKE_TIME + (uint64_t)ns, .netns = HOST_NETNS, .lport = lport,
 			  .rport = rport },
-		.tx_bytes = 1000, .rx_bytes = 2000, .duration_ns = 12 * MS + 345678, .srtt_us = 1234,
+		.tx_bytes = 1000, .rx_bytes = 2000,
+		.duration_ns = 12 * MS + 345678, .srtt_us = 1234,
 	};
 
 	make_addr(e.head.laddr, laddr);
@@ -83,8 +84,8 @@ static void write_plain(struct recorder *rec)
 	e = session(10 * MS, "::1", 8000, "::1", 40000);
 	own(&e, NT_OWNER_LISTEN, 1000000, 1000, "python3", CONTAINER);
 	make_cgroup(rec, CONTAINER,
-		    "/system.slice/docker-3f4e9a0b1c2d3f4e9a0b1c2d3f4e9a0b1c2d3f4e9a0b1c2d3f4e9a0b1c2d3f4e"
-				    ".scope");
+		    "/system.slice/docker-3f4e9a0b1c2d3f4e9a0b1c2d3f4e9a0b"
+		    "1c2d3f4e9a0b1c2d3f4e9a0b1c2d3f4e.scope");
 	e.end = TCPLIFE_RESET_RECEIVED;
 	put(rec, &e);
 
