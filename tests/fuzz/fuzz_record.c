@@ -126,7 +126,7 @@ static void read_directly(const uint8_t *data, size_t size)
 	must(!rows_flush(&rows));
 }
 
-static const struct filter_node *filter_of(const struct tool *tool)
+static struct filter_node *filter_of(const struct tool *tool)
 {
 	int i = 0;
 
