@@ -87,7 +87,10 @@ static int run_tools(char *words, int argc, char **argv)
 	return run(&opts, name, false, argc, argv);
 }
 
-/* Filters and columns are those of the tools in the recording: it is looked into before the options are. */
+/*
+ * Filters and columns are those of the tools in the recording: it is looked into before the options
+ * are.
+ */
 static int run_replay(int argc, char **argv)
 {
 	static struct session_opts opts;

@@ -73,7 +73,8 @@ static uint64_t number_of(const struct column *col, const void *row)
 }
 
 /* Each word of field->column: a column's value, or itself. */
-static void put_field(struct journal *j, const struct tool *tool, const struct journal_field *field, const void *row)
+static void put_field(struct journal *j, const struct tool *tool, const struct journal_field *field,
+		      const void *row)
 {
 	const char *word = field->column;
 	const struct column *col;
@@ -86,7 +87,8 @@ static void put_field(struct journal *j, const struct tool *tool, const struct j
 			value[at++] = ' ';
 		col = column_of(tool, word, len);
 		if (col && field->divide)
-			at += snprintf(value + at, sizeof(value) - at, "%" PRIu64, number_of(col, row) / field->divide);
+			at += snprintf(value + at, sizeof(value) - at, "%" PRIu64,
+				       number_of(col, row) / field->divide);
 		else if (col)
 			at += cell_text(value + at, sizeof(value) - at, col, row);
 		else
@@ -96,7 +98,8 @@ static void put_field(struct journal *j, const struct tool *tool, const struct j
 	put(j, field->name, value);
 }
 
-void journal_row(struct journal *journal, const struct out *out, const struct tool *tool, const void *row)
+void journal_row(struct journal *journal, const struct out *out, const struct tool *tool,
+		 const void *row)
 {
 	const struct nt_event *e = row;
 	const struct journal_field *field;

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Rows as entries of the systemd journal, by its native protocol (systemd.io/JOURNAL_NATIVE_PROTOCOL). */
+/*
+ * Rows as entries of the systemd journal, by its native protocol
+ * (systemd.io/JOURNAL_NATIVE_PROTOCOL).
+ */
 #ifndef NT_JOURNAL_H
 #define NT_JOURNAL_H
 
@@ -13,7 +16,11 @@ struct journal;
 /* 0, or -errno with errno set: no journal here. */
 int journal_open(struct journal **journal);
 void journal_close(struct journal *journal);
-/* One entry, as tool->journal says. An entry that the journal does not take is dropped: it has its own limits. */
-void journal_row(struct journal *journal, const struct out *out, const struct tool *tool, const void *row);
+/*
+ * One entry, as tool->journal says. An entry that the journal does not take is dropped: it has its
+ * own limits.
+ */
+void journal_row(struct journal *journal, const struct out *out, const struct tool *tool,
+		 const void *row);
 
 #endif

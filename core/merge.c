@@ -33,7 +33,8 @@ int merge_add(struct merge *merge, const void *event, size_t len)
 	    grow(&merge->items, &merge->items_room, merge->n + 1, sizeof(*merge->items)))
 		return -ENOMEM;
 	memcpy(merge->data + merge->len, event, len);
-	merge->items[merge->n++] = (struct merge_item){ ((const struct nt_event *)event)->time, merge->len, len };
+	merge->items[merge->n++] =
+		(struct merge_item){ ((const struct nt_event *)event)->time, merge->len, len };
 	merge->len += place;
 	return 0;
 }
@@ -61,8 +62,8 @@ static void keep_rest(struct merge *merge, size_t done)
 	*merge = rest;
 }
 
-void merge_drain(struct merge *merge, uint64_t until, void (*each)(void *ctx, const void *event, size_t len),
-		 void *ctx)
+void merge_drain(struct merge *merge, uint64_t until,
+		 void (*each)(void *ctx, const void *event, size_t len), void *ctx)
 {
 	size_t i;
 

@@ -243,7 +243,8 @@ static uint64_t seconds(struct argp_state *state, int option, const char *arg)
 	char *end;
 
 	value = strtod(arg, &end);
-	if (strspn(arg, "0123456789.") != strlen(arg) || !*arg || *end || value > 1e9 || llround(value * 1e9) <= 0)
+	if (strspn(arg, "0123456789.") != strlen(arg) || !*arg || *end || value > 1e9 ||
+	    llround(value * 1e9) <= 0)
 		refuse(state, option, arg, "no positive number of seconds");
 	return llround(value * 1e9);
 }

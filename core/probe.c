@@ -14,8 +14,8 @@
 #include <zlib.h>
 
 /*
- * libbpf tells which program failed, and why, only in its messages: this keeps the first of them. Its callback takes no
- * context, so this is global.
+ * libbpf tells which program failed, and why, only in its messages: this keeps the first of them.
+ * Its callback takes no context, so this is global.
  */
 static struct {
 	bool debug;
@@ -35,7 +35,8 @@ static int on_message(enum libbpf_print_level level, const char *format, va_list
 	if (sscanf(line, "libbpf: prog '%63[^']'", messages.program) != 1)
 		return 0;
 	quote = strstr(line, "': ");
-	snprintf(messages.text, sizeof(messages.text), "%.*s", (int)strcspn(quote + 3, "\n"), quote + 3);
+	snprintf(messages.text, sizeof(messages.text), "%.*s", (int)strcspn(quote + 3, "\n"),
+		 quote + 3);
 	return 0;
 }
 
@@ -47,7 +48,8 @@ void probe_debug(bool on)
 
 static int inflate_image(const struct probe_object *probe, void **image, size_t *len)
 {
-	z_stream z = { .next_in = (unsigned char *)probe->start, .avail_in = probe->end - probe->start };
+	z_stream z = { .next_in = (unsigned char *)probe->start,
+		       .avail_in = probe->end - probe->start };
 	uint32_t size;
 	int err = -EINVAL;
 
@@ -65,14 +67,18 @@ static int inflate_image(const struct probe_object *probe, void **image, size_t 
 }
 
 /*
- * Behind the filter comes a jump over the no-ops left, always taken but not by its form: code that cannot be reached at all is
- * refused, code that the verifier finds to be dead is removed. Visiting the no-ops took it 300 ms.
+ * Behind the filter comes a jump over the no-ops left, always taken but not by its form: code that
+ * cannot be reached at all is refused, code that the verifier finds to be dead is removed. Visiting
+ * the no-ops took it 300 ms.
  */
 static void put_filter(void *to, const struct bpf_insn *filter, int n)
 {
 	struct bpf_insn skip[] = {
 		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 2, .imm = 0 },
-		{ .code = BPF_JMP | BPF_JEQ | BPF_K, .dst_reg = 2, .imm = 0, .off = NT_FILTER_SLOTS - n },
+		{ .code = BPF_JMP | BPF_JEQ | BPF_K,
+		  .dst_reg = 2,
+		  .imm = 0,
+		  .off = NT_FILTER_SLOTS - n },
 	};
 
 	memcpy(to, filter, n * sizeof(*filter));
@@ -162,7 +168,10 @@ struct attempt {
 	size_t image_len;
 };
 
-/* A kprobe program loads anywhere; without CONFIG_KPROBES only attaching it fails, which --explain does not do. */
+/*
+ * A kprobe program loads anywhere; without CONFIG_KPROBES only attaching it fails, which --explain
+ * does not do.
+ */
 static bool kprobes_missing(const struct bpf_program *program)
 {
 	return bpf_program__type(program) == BPF_PROG_TYPE_KPROBE &&
@@ -170,7 +179,8 @@ static bool kprobes_missing(const struct bpf_program *program)
 	       access("/sys/kernel/tracing/kprobe_events", F_OK);
 }
 
-static int failed(struct plan_failure *failure, int err, const char *format, const char *a, const char *b)
+static int failed(struct plan_failure *failure, int err, const char *format, const char *a,
+		  const char *b)
 {
 	failure->error = -err;
 	snprintf(failure->why, sizeof(failure->why), format, a, b);
@@ -178,7 +188,8 @@ static int failed(struct plan_failure *failure, int err, const char *format, con
 }
 
 /* Marks the chosen programs for loading. */
-static int choose(struct bpf_object *object, const struct plan *plan, int *slot, struct plan_failure *failure)
+static int choose(struct bpf_object *object, const struct plan *plan, int *slot,
+		  struct plan_failure *failure)
 {
 	const struct attach_alt *alt;
 	struct bpf_program *program;
@@ -192,9 +203,11 @@ static int choose(struct bpf_object *object, const struct plan *plan, int *slot,
 			program = bpf_object__find_program_by_name(object, alt->progs[i]);
 			*slot = s;
 			if (!program)
-				return failed(failure, -ENOENT, "%s%s is not in the object", alt->progs[i], "");
+				return failed(failure, -ENOENT, "%s%s is not in the object",
+					      alt->progs[i], "");
 			if (kprobes_missing(program))
-				return failed(failure, -ENOENT, "%s%s", "this kernel has no kprobes", "");
+				return failed(failure, -ENOENT, "%s%s",
+					      "this kernel has no kprobes", "");
 			bpf_program__set_autoload(program, true);
 		}
 	}
@@ -216,7 +229,8 @@ static int slot_of(const struct plan *plan, const char *program)
 	return -1;
 }
 
-static int load(struct bpf_object *object, const struct plan *plan, int *slot, struct plan_failure *failure)
+static int load(struct bpf_object *object, const struct plan *plan, int *slot,
+		struct plan_failure *failure)
 {
 	int err;
 
@@ -232,7 +246,9 @@ static int load(struct bpf_object *object, const struct plan *plan, int *slot, s
 	return failed(failure, err, "loading failed: %s (%s)", strerror(-err), messages.text);
 }
 
-/* The cgroup v2 directories that filters ask for; before attaching, so that no event misses them. */
+/*
+ * The cgroup v2 directories that filters ask for; before attaching, so that no event misses them.
+ */
 static int put_cgroups(const struct probe *probe, const struct probe_config *config)
 {
 	int map = probe_map(probe, "nt_cgroups"), fd, err = 0;
@@ -250,7 +266,8 @@ static int put_cgroups(const struct probe *probe, const struct probe_config *con
 	return err;
 }
 
-static int attach(struct probe *probe, const struct plan *plan, int *slot, struct plan_failure *failure)
+static int attach(struct probe *probe, const struct plan *plan, int *slot,
+		  struct plan_failure *failure)
 {
 	const struct attach_alt *alt;
 	struct bpf_program *program;
@@ -265,7 +282,8 @@ static int attach(struct probe *probe, const struct plan *plan, int *slot, struc
 			err = -errno;
 			if (!link) {
 				*slot = s;
-				return failed(failure, err, "attaching failed: %s%s", strerror(-err), "");
+				return failed(failure, err, "attaching failed: %s%s",
+					      strerror(-err), "");
 			}
 			probe->links[probe->n_links++] = link;
 		}
@@ -297,7 +315,8 @@ static int attempt(void *ctx, const struct plan *plan, int *slot, struct plan_fa
 	return err;
 }
 
-int probe_open(struct probe *probe, const struct tool *tool, const struct probe_config *config, int *missing)
+int probe_open(struct probe *probe, const struct tool *tool, const struct probe_config *config,
+	       int *missing)
 {
 	struct attempt a = { .probe = probe, .config = config };
 	struct plan_kernel kernel = { .attempt = attempt, .ctx = &a };
@@ -309,7 +328,8 @@ int probe_open(struct probe *probe, const struct tool *tool, const struct probe_
 	for (s = 0; config->shared && s < probe->plan.n_slots; s++)
 		if (tool->attach[s].owners)
 			probe->plan.chosen[s] = PLAN_NONE;
-	err = inflate_image(config->filter ? &tool->filtered : &tool->probe, &a.image, &a.image_len);
+	err = inflate_image(config->filter ? &tool->filtered : &tool->probe, &a.image,
+			    &a.image_len);
 	if (!err && config->filter)
 		err = probe_splice(a.image, a.image_len, config->filter, config->filter_len);
 	if (!err)
@@ -380,7 +400,8 @@ void probe_explain(const struct probe *probe, void *file)
 		alt = plan_alt(&probe->plan, s);
 		if (!alt && slot->owners && !probe->plan.failures[s][0].error)
 			continue; /* another tool of the run does it */
-		fprintf(file, "%s: %s: %s", probe->tool->name, slot->what, alt ? alt->progs[0] : "nothing");
+		fprintf(file, "%s: %s: %s", probe->tool->name, slot->what,
+			alt ? alt->progs[0] : "nothing");
 		if (alt && alt->loses)
 			fprintf(file, " (%s)", alt->loses);
 		for (a = 0; a < PLAN_MAX_ALTS && slot->alts[a].progs[0]; a++)

@@ -23,7 +23,8 @@ static const struct tool *tool_named(const struct tool *const *known, const char
 	return NULL;
 }
 
-void session_recorded_tools(struct session_opts *opts, const char *path, const struct tool *const *known)
+void session_recorded_tools(struct session_opts *opts, const char *path,
+			    const struct tool *const *known)
 {
 	const struct tool *tool;
 	struct recording *rec;
@@ -47,17 +48,21 @@ void session_recorded_tools(struct session_opts *opts, const char *path, const s
 		opts->tools[opts->n_tools++] = *known++;
 }
 
-/* The tools of the file are those of opts, in the same order, unless we have not got one of them. */
+/*
+ * The tools of the file are those of opts, in the same order, unless we have not got one of them.
+ */
 static int check_tool(struct replay *r, const struct record_block *block)
 {
 	const struct session_opts *opts = r->opts;
 	const struct tool *tool = r->n_tools < opts->n_tools ? opts->tools[r->n_tools] : NULL;
 
 	if (!tool || strcmp(tool->name, block->text))
-		return fault_set(r->fault, EXIT_USAGE, "%s: made by a tool '%s' that this nettrace does not have",
+		return fault_set(r->fault, EXIT_USAGE,
+				 "%s: made by a tool '%s' that this nettrace does not have",
 				 opts->replay, block->text);
 	if (block->value != record_schema(tool))
-		return fault_set(r->fault, EXIT_USAGE, "%s: made by another version of %s", opts->replay, tool->name);
+		return fault_set(r->fault, EXIT_USAGE, "%s: made by another version of %s",
+				 opts->replay, tool->name);
 	r->n_tools++;
 	return 0;
 }

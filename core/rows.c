@@ -17,9 +17,10 @@ const char *const names_owner[NT_OWNER_CONNECT + 1] = {
 };
 
 const char *const names_tcp_state[NAMES_TCP_STATES] = {
-	[1] = "ESTABLISHED", [2] = "SYN_SENT",  [3] = "SYN_RECV",   [4] = "FIN_WAIT1", [5] = "FIN_WAIT2",
-	[6] = "TIME_WAIT",   [7] = "CLOSE",     [8] = "CLOSE_WAIT", [9] = "LAST_ACK",  [10] = "LISTEN",
-	[11] = "CLOSING",    [12] = "NEW_SYN_RECV", [13] = "BOUND_INACTIVE",
+	[1] = "ESTABLISHED",     [2] = "SYN_SENT",  [3] = "SYN_RECV", [4] = "FIN_WAIT1",
+	[5] = "FIN_WAIT2",       [6] = "TIME_WAIT", [7] = "CLOSE",    [8] = "CLOSE_WAIT",
+	[9] = "LAST_ACK",        [10] = "LISTEN",   [11] = "CLOSING", [12] = "NEW_SYN_RECV",
+	[13] = "BOUND_INACTIVE",
 };
 
 #define STAT(member, text)                                                                         \
@@ -51,8 +52,11 @@ static int open_view(struct rows *rows, int i, struct fault *fault)
 {
 	const struct session_opts *opts = rows->opts;
 	const struct tool *tool = opts->tools[i];
-	const struct view_opts view_opts = { .tool = tool->name, .columns = tool->columns, .table = tool->table,
-					     .spec = opts->columns, .unhide = opts->show };
+	const struct view_opts view_opts = { .tool = tool->name,
+					     .columns = tool->columns,
+					     .table = tool->table,
+					     .spec = opts->columns,
+					     .unhide = opts->show };
 	const char *bad;
 	size_t len;
 	int err;
@@ -89,7 +93,8 @@ int rows_open(struct rows *rows, const struct session_opts *opts, struct fault *
 			return code;
 	}
 	if (opts->journal && journal_open(&rows->journal))
-		return fault_set(fault, EXIT_RUNNING, "--journal: " JOURNAL_SOCKET ": %s", strerror(errno));
+		return fault_set(fault, EXIT_RUNNING, "--journal: " JOURNAL_SOCKET ": %s",
+				 strerror(errno));
 	return 0;
 }
 
@@ -133,9 +138,11 @@ void rows_stats(struct rows *rows, const struct session_stats *s)
 
 	if (rows->opts->format != OUT_JSON) {
 		fprintf(stderr,
-			"seen %" PRIu64 ", filtered %" PRIu64 ", sent %" PRIu64 ", lost_buffer %" PRIu64
-			", lost_map %" PRIu64 ", lost_stack %" PRIu64 ", missed %" PRIu64 "\n",
-			s->seen, s->filtered, s->sent, s->lost_buffer, s->lost_map, s->lost_stack, s->missed);
+			"seen %" PRIu64 ", filtered %" PRIu64 ", sent %" PRIu64
+			", lost_buffer %" PRIu64 ", lost_map %" PRIu64 ", lost_stack %" PRIu64
+			", missed %" PRIu64 "\n",
+			s->seen, s->filtered, s->sent, s->lost_buffer, s->lost_map, s->lost_stack,
+			s->missed);
 		return;
 	}
 	if (view_new(&view, rows->out, &view_opts, NULL, NULL))
@@ -155,5 +162,6 @@ int rows_result(const struct rows *rows, struct fault *fault)
 {
 	if (!rows->error || rows->error == -EPIPE)
 		return EXIT_DONE;
-	return fault_set(fault, EXIT_RUNNING, "writing the output failed: %s", strerror(-rows->error));
+	return fault_set(fault, EXIT_RUNNING, "writing the output failed: %s",
+			 strerror(-rows->error));
 }

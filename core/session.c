@@ -64,7 +64,8 @@ static void print_event(void *ctx, const void *event, size_t len)
 	if (s->full)
 		return;
 	if (s->recorder)
-		recorder_event(s->recorder, event, len); /* an error stays and shows when it is flushed */
+		recorder_event(s->recorder, event, len); /* an error stays and shows when it is
+							    flushed */
 	s->full = !rows_event(&s->rows, event, len) ||
 		  (s->opts->max_events && s->rows.printed >= s->opts->max_events);
 }
@@ -85,8 +86,8 @@ static void put_name(void *ctx, uint64_t id, const char *path)
 }
 
 /*
- * Reads what is in the ring and writes the rows out; in a merged run those that happened until `until`. Returns the number of
- * events read or kept back.
+ * Reads what is in the ring and writes the rows out; in a merged run those that happened until
+ * `until`. Returns the number of events read or kept back.
  */
 static int drain(struct session *s, uint64_t until)
 {
@@ -118,11 +119,12 @@ static int check_host(struct fault *fault)
 
 	if (caps_missing((int[]){ CAPS_BPF, CAPS_PERFMON, -1 }, missing, sizeof(missing)))
 		return fault_set(fault, EXIT_PRIVILEGE,
-				 "not enough privilege: %s missing; run it as root (sudo) or give it these capabilities",
+				 "not enough privilege: %s missing; run it as root or grant them",
 				 missing);
 	if (access("/sys/kernel/btf/vmlinux", R_OK))
 		return fault_set(fault, EXIT_KERNEL,
-				 "this kernel cannot do it: /sys/kernel/btf/vmlinux: %s (CONFIG_DEBUG_INFO_BTF is needed)",
+				 "this kernel cannot do it: /sys/kernel/btf/vmlinux: %s "
+				 "(CONFIG_DEBUG_INFO_BTF is needed)",
 				 strerror(errno));
 	return 0;
 }
@@ -135,13 +137,15 @@ static int open_failed(struct session *s, const struct probe *probe, int err, in
 	int a;
 
 	if (err != -EOPNOTSUPP)
-		return fault_set(s->fault, EXIT_KERNEL, "%s: loading the probes failed: %s%s", probe->tool->name,
-				 strerror(-err), err == -E2BIG ? " (the filter is too large)" : "");
+		return fault_set(s->fault, EXIT_KERNEL, "%s: loading the probes failed: %s%s",
+				 probe->tool->name, strerror(-err),
+				 err == -E2BIG ? " (the filter is too large)" : "");
 	slot = &probe->plan.slots[missing];
 	for (a = 0; a < PLAN_MAX_ALTS && slot->alts[a].progs[0] && at < sizeof(tried); a++)
-		at += snprintf(tried + at, sizeof(tried) - at, "%s%s: %s", a ? "; " : "", slot->alts[a].progs[0],
-			       probe->plan.failures[missing][a].why);
-	return fault_set(s->fault, EXIT_KERNEL, "this kernel cannot do it: %s has no hook for '%s' (tried %s)",
+		at += snprintf(tried + at, sizeof(tried) - at, "%s%s: %s", a ? "; " : "",
+			       slot->alts[a].progs[0], probe->plan.failures[missing][a].why);
+	return fault_set(s->fault, EXIT_KERNEL,
+			 "this kernel cannot do it: %s has no hook for '%s' (tried %s)",
 			 probe->tool->name, slot->what, tried);
 }
 
@@ -200,7 +204,8 @@ static int open_probes(struct session *s, bool attach)
 		config.params.keep_owners = !i;
 		config.params.want_mntns = opts->want_mntns;
 		config.params.n_cgroups = opts->n_cgroups;
-		config.max_sockets = opts->max_sockets ? opts->max_sockets : at_least(32768, 4 * sockets);
+		config.max_sockets = opts->max_sockets ? opts->max_sockets
+						       : at_least(32768, 4 * sockets);
 		config.max_held = at_least(1024, 2 * sockets);
 		config.attach = attach;
 		config.cgroups = opts->cgroups;
@@ -224,22 +229,26 @@ static int open_probes(struct session *s, bool attach)
 static int open_ring(struct session *s)
 {
 	struct epoll_event event = { .events = EPOLLIN | EPOLLET };
-	int ring = probe_map(&s->probes[0], "nt_events"), reader = probe_map(&s->probes[0], "nt_reader");
+	int ring = probe_map(&s->probes[0], "nt_events"),
+	    reader = probe_map(&s->probes[0], "nt_reader");
 	void *page;
 
 	s->ring = ring_buffer__new(ring, on_record, s, NULL);
 	if (!s->ring)
-		return fault_set(s->fault, EXIT_KERNEL, "mapping the event buffer failed: %s", strerror(errno));
+		return fault_set(s->fault, EXIT_KERNEL, "mapping the event buffer failed: %s",
+				 strerror(errno));
 	page = mmap(NULL, getpagesize(), PROT_READ | PROT_WRITE, MAP_SHARED, reader, 0);
 	if (page == MAP_FAILED)
-		return fault_set(s->fault, EXIT_KERNEL, "mapping the reader's page failed: %s", strerror(errno));
+		return fault_set(s->fault, EXIT_KERNEL, "mapping the reader's page failed: %s",
+				 strerror(errno));
 	s->reader = page;
 	/*
-	 * Edge-triggered: a level-triggered wait would return at once while anything is unread, and the point is to let
-	 * events gather.
+	 * Edge-triggered: a level-triggered wait would return at once while anything is unread, and
+	 * the point is to let events gather.
 	 */
 	if (epoll_ctl(s->epoll, EPOLL_CTL_ADD, ring, &event))
-		return fault_set(s->fault, EXIT_KERNEL, "waiting for events failed: %s", strerror(errno));
+		return fault_set(s->fault, EXIT_KERNEL, "waiting for events failed: %s",
+				 strerror(errno));
 	return 0;
 }
 
@@ -294,7 +303,9 @@ static uint16_t bits_of(const struct holders *h, uint32_t pid)
 static int hold(void *ctx, const struct snapshot_socket *sock, const struct nt_owner *holder)
 {
 	struct holders *h = ctx;
-	struct nt_listener key = { .netns = sock->netns, .port = sock->lport, .family = sock->family };
+	struct nt_listener key = { .netns = sock->netns,
+				   .port = sock->lport,
+				   .family = sock->family };
 	struct nt_owner owner = *holder;
 	int err;
 
@@ -326,11 +337,15 @@ static void take_snapshot(struct session *s)
 		return;
 	list_members(&h);
 	if (snapshot_sockets(hold, &h, &unreadable) && s->opts->verbose)
-		fprintf(stderr, "sockets open before the start could not be listed: their owners are unknown\n");
+		fprintf(stderr,
+			"sockets open before the start could not be listed: no owners\n");
 	if (unreadable && s->opts->verbose)
-		fprintf(stderr, "%zu processes or namespaces could not be read: their sockets have no owner\n", unreadable);
+		fprintf(stderr,
+			"%zu processes or namespaces could not be read: no owners there\n",
+			unreadable);
 	if (h.full)
-		fprintf(stderr, "%" PRIu64 " sockets opened while we started have no owner\n", h.full);
+		fprintf(stderr, "%" PRIu64 " sockets opened while we started have no owner\n",
+			h.full);
 	free(h.members);
 }
 
@@ -346,9 +361,14 @@ static int open_signals(struct session *s)
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	s->epoll = epoll_create1(EPOLL_CLOEXEC);
 	s->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	if (s->epoll < 0 || s->signals < 0 || epoll_ctl(s->epoll, EPOLL_CTL_ADD, s->signals, &event))
-		return fault_set(s->fault, EXIT_RUNNING, "waiting for signals failed: %s", strerror(errno));
-	/* A pipe whose reader has gone reports EPOLLERR without being asked; a file cannot be waited for, and need not. */
+	if (s->epoll < 0 || s->signals < 0 ||
+	    epoll_ctl(s->epoll, EPOLL_CTL_ADD, s->signals, &event))
+		return fault_set(s->fault, EXIT_RUNNING, "waiting for signals failed: %s",
+				 strerror(errno));
+	/*
+	 * A pipe whose reader has gone reports EPOLLERR without being asked; a file cannot be
+	 * waited for, and need not.
+	 */
 	epoll_ctl(s->epoll, EPOLL_CTL_ADD, STDOUT_FILENO, &hangup);
 	return 0;
 }
@@ -362,7 +382,8 @@ static int open_files(struct session *s)
 		return 0;
 	err = recorder_open(&s->recorder, opts->record, opts->tools, opts->n_tools);
 	if (err)
-		return fault_set(s->fault, EXIT_RUNNING, "--record: '%s': %s", opts->record, strerror(-err));
+		return fault_set(s->fault, EXIT_RUNNING, "--record: '%s': %s", opts->record,
+				 strerror(-err));
 	return 0;
 }
 
@@ -375,7 +396,8 @@ static int say_ready(struct session *s)
 		return 0;
 	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
 	if (fd < 0)
-		return fault_set(s->fault, EXIT_RUNNING, "--ready-file: '%s': %s", path, strerror(errno));
+		return fault_set(s->fault, EXIT_RUNNING, "--ready-file: '%s': %s", path,
+				 strerror(errno));
 	close(fd);
 	return 0;
 }
@@ -388,7 +410,8 @@ static void wait_for(struct session *s, int timeout_ms)
 
 	n = epoll_wait(s->epoll, events, 3, timeout_ms);
 	for (i = 0; i < n; i++)
-		if (events[i].data.u32 == 1 || (events[i].data.u32 == 2 && events[i].events & EPOLLERR))
+		if (events[i].data.u32 == 1 ||
+		    (events[i].data.u32 == 2 && events[i].events & EPOLLERR))
 			s->stop = true;
 }
 
@@ -409,8 +432,8 @@ static uint64_t settled(void)
 }
 
 /*
- * Two speeds: while events come, the ring is read every BATCH_MS; when a batch was empty we sleep without a timer and the
- * next event wakes us (nt_wakeup() in probes/event.bpf.h).
+ * Two speeds: while events come, the ring is read every BATCH_MS; when a batch was empty we sleep
+ * without a timer and the next event wakes us (nt_wakeup() in probes/event.bpf.h).
  */
 static void run(struct session *s)
 {
@@ -436,12 +459,18 @@ static void say_losses(const struct session *s)
 	const struct session_stats *st = &s->stats;
 
 	if (st->lost_buffer)
-		fprintf(stderr, "%" PRIu64 " events were lost, the buffer was full: a larger --buffer helps\n",
+		fprintf(stderr,
+			"%" PRIu64
+			" events were lost, the buffer was full: a larger --buffer helps\n",
 			st->lost_buffer);
 	if (st->lost_map)
-		fprintf(stderr, "%" PRIu64 " sockets could not be remembered: a larger --sockets helps\n", st->lost_map);
+		fprintf(stderr,
+			"%" PRIu64 " sockets could not be remembered: a larger --sockets helps\n",
+			st->lost_map);
 	if (st->missed)
-		fprintf(stderr, "the kernel skipped %" PRIu64 " probe runs: fewer tools at once help\n", st->missed);
+		fprintf(stderr,
+			"the kernel skipped %" PRIu64 " probe runs: fewer tools at once help\n",
+			st->missed);
 }
 
 static int finish(struct session *s)
@@ -464,10 +493,12 @@ static int finish(struct session *s)
 	s->recorder = NULL;
 	code = rows_result(&s->rows, s->fault);
 	if (!code && err)
-		code = fault_set(s->fault, EXIT_RUNNING, "writing %s failed: %s", s->opts->record, strerror(-err));
+		code = fault_set(s->fault, EXIT_RUNNING, "writing %s failed: %s", s->opts->record,
+				 strerror(-err));
 	if (!code && s->fault->text[0])
 		code = EXIT_RUNNING;
-	if (!code && s->opts->strict && (st->lost_buffer || st->lost_map || st->lost_stack || st->missed))
+	if (!code && s->opts->strict &&
+	    (st->lost_buffer || st->lost_map || st->lost_stack || st->missed))
 		code = fault_set(s->fault, EXIT_LOST, "events were lost and --strict was given");
 	return code;
 }
@@ -523,7 +554,10 @@ int session_run(const struct session_opts *opts, struct fault *fault)
 		return fault_set(fault, EXIT_RUNNING, "no memory");
 	s->opts = opts;
 	s->fault = fault;
-	/* A fixed threshold: the kernel's BTF, megabytes of it, shall not stay in the heap after it was freed. */
+	/*
+	 * A fixed threshold: the kernel's BTF, megabytes of it, shall not stay in the heap after it
+	 * was freed.
+	 */
 	mallopt(M_MMAP_THRESHOLD, 128 << 10);
 	probe_debug(opts->debug);
 	if (opts->explain) {

@@ -59,9 +59,10 @@ struct session_stats {
 int session_run(const struct session_opts *opts, struct fault *fault);
 int session_replay(const struct session_opts *opts, struct fault *fault);
 /*
- * The tools of a recording, which `known` (NULL-terminated) must have, into opts->tools. What cannot be read is left to
- * session_replay() to say: then opts has all the known tools.
+ * The tools of a recording, which `known` (NULL-terminated) must have, into opts->tools. What
+ * cannot be read is left to session_replay() to say: then opts has all the known tools.
  */
-void session_recorded_tools(struct session_opts *opts, const char *path, const struct tool *const *known);
+void session_recorded_tools(struct session_opts *opts, const char *path,
+			    const struct tool *const *known);
 
 #endif

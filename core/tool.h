@@ -17,10 +17,12 @@
 /* One way to see something: programs that work only together, by their names in the .bpf.c. */
 struct attach_alt {
 	const char *progs[PLAN_MAX_PROGS];
-	const char *loses; /* what is missing in this variant, for --explain and doctor; NULL: nothing */
+	const char *loses; /* what is missing in this variant, for --explain; NULL: nothing */
 };
 
-/* One thing to see, and the ways to see it, best first. The list ends with a slot without `what`. */
+/*
+ * One thing to see, and the ways to see it, best first. The list ends with a slot without `what`.
+ */
 struct attach_slot {
 	const char *what;
 	bool optional; /* the tool is still right without it */
@@ -54,7 +56,7 @@ struct opt {
 /* A field of the journal's entry for a row. The list ends with an entry without a name. */
 struct journal_field {
 	const char *name;
-	const char *column; /* whose value it has; "a b" joins several with blanks, a word that is no column stands for itself */
+	const char *column; /* whose value it has; "a b" joins several, "->" stands for itself */
 	uint8_t ip;         /* only for this IP version; 0: always */
 	uint32_t divide;    /* number columns: divided by this; 0: as it is */
 };
@@ -70,11 +72,11 @@ struct tool {
 	const char *const *examples; /* "COMMAND LINE\0what it does", NULL-terminated */
 	uint32_t fields;     /* FIELDS_* */
 	const struct opt *opts;
-	const struct column *columns; /* offsets into the event; in the order of JSON; ends with an entry without a name */
-	const char *const *table; /* names in the order of the table, NULL-terminated; NULL: as `columns` */
+	const struct column *columns; /* places in the event, in JSON's order */
+	const char *const *table;     /* names in the table's order; NULL: as columns */
 	const struct attach_slot *attach;
 	const struct journal_field *journal; /* OPT_JOURNAL, or NULL */
-	struct probe_object probe, filtered; /* PROBES(name); probes/filter.bpf.h says why there are two */
+	struct probe_object probe, filtered; /* PROBES(name); why two: probes/filter.bpf.h */
 	size_t event_size;   /* it starts with a struct nt_event */
 };
 
@@ -85,7 +87,10 @@ struct tool {
 	.probe = { nt_probe_##tool, nt_probe_##tool##_end },                                       \
 	.filtered = { nt_probe_##tool##_filtered, nt_probe_##tool##_filtered_end }
 
-/* Slots that every tool with FIELDS_OWNER has in its list; the programs are those of probes/owner.bpf.h. */
+/*
+ * Slots that every tool with FIELDS_OWNER has in its list; the programs are those of
+ * probes/owner.bpf.h.
+ */
 #define ATTACH_OWNER                                                                               \
 	{ .what = "accept", .optional = true, .owners = true,                                      \
 	  .alts = { { { "nt_accept_fentry" } },                                                    \
@@ -94,13 +99,18 @@ struct tool {
 		      "who accepts is known only when it first receives or closes" } } },          \
 	{ .what = "end of a socket", .owners = true, .alts = { { { "nt_destroy_tp" } } } }
 
-/* The columns that tools share. `ev` is the tool's event, which has a struct nt_event named `head`. */
+/*
+ * The columns that tools share. `ev` is the tool's event, which has a struct nt_event named `head`.
+ */
 #define COL_AT(ev, member) .off = offsetof(ev, member), .size = sizeof(((ev *)0)->member)
 #define COL_OWNED(ev) .guard = offsetof(ev, head.owner.how)
 
-#define COLUMN_TIME(ev)                                                                          \
-	{ .name = "time", .title = "TIME", .help = "moment of the event, UTC (table: local HH:MM:SS)", \
-	  .type = COL_TIME, COL_AT(ev, head.time), .flags = COL_HIDDEN, .width = 8 }
+#define COLUMN_TIME(ev)                                                                            \
+	{                                                                                          \
+		.name = "time", .title = "TIME",                                                   \
+		.help = "moment of the event, UTC (table: local HH:MM:SS)", .type = COL_TIME,      \
+		COL_AT(ev, head.time), .flags = COL_HIDDEN, .width = 8                             \
+	}
 #define COLUMN_ELAPSED(ev)                                                                       \
 	{ .name = "elapsed", .title = "TIME(s)", .help = "seconds since the first row",            \
 	  .type = COL_ELAPSED, COL_AT(ev, head.time),                                            \
@@ -111,9 +121,12 @@ struct tool {
 #define COLUMN_TID(ev)                                                                           \
 	{ .name = "tid", .title = "TID", .help = "its thread, where it is known", .type = COL_NUM, \
 	  COL_AT(ev, head.owner.tid), .flags = COL_NULL_ZERO | COL_HIDDEN | COL_LEFT, .width = 5 }
-#define COLUMN_COMM(ev)                                                                          \
-	{ .name = "comm", .title = "COMM", .help = "name of that process (thread)", .type = COL_STR, \
-	  COL_AT(ev, head.owner.comm), COL_OWNED(ev), .flags = COL_GUARDED, .width = 10 }
+#define COLUMN_COMM(ev)                                                                            \
+	{                                                                                          \
+		.name = "comm", .title = "COMM", .help = "name of that process (thread)",          \
+		.type = COL_STR, COL_AT(ev, head.owner.comm), COL_OWNED(ev), .flags = COL_GUARDED, \
+		.width = 10                                                                        \
+	}
 #define COLUMN_UID(ev)                                                                           \
 	{ .name = "uid", .title = "UID", .help = "its user", .type = COL_NUM,                      \
 	  COL_AT(ev, head.owner.uid), .flags = COL_NULL_ONES | COL_HIDDEN | COL_LEFT, .width = 5 }
@@ -124,10 +137,12 @@ struct tool {
 	{ .name = "netns", .title = "NETNS", .help = "inode of the socket's network namespace",    \
 	  .type = COL_NUM, COL_AT(ev, head.netns), .flags = COL_NULL_ZERO | COL_HIDDEN | COL_LEFT, \
 	  .width = 10 }
-#define COLUMN_OWNER(ev)                                                                         \
-	{ .name = "owner", .title = "OWNER", .help = "how the process was found", .type = COL_ENUM, \
-	  COL_AT(ev, head.owner.how), .flags = COL_HIDDEN, .width = 9,                           \
-	  .names = names_owner, .n_names = NT_OWNER_CONNECT + 1 }
+#define COLUMN_OWNER(ev)                                                                           \
+	{                                                                                          \
+		.name = "owner", .title = "OWNER", .help = "how the process was found",            \
+		.type = COL_ENUM, COL_AT(ev, head.owner.how), .flags = COL_HIDDEN, .width = 9,     \
+		.names = names_owner, .n_names = NT_OWNER_CONNECT + 1                              \
+	}
 #define COLUMN_IP(ev)                                                                            \
 	{ .name = "ip", .title = "IP", .help = "4 or 6; IPv4-mapped IPv6 is 4", .type = COL_NUM,   \
 	  COL_AT(ev, head.ip), .flags = COL_NULL_ZERO | COL_HIDDEN | COL_LEFT, .width = 2 }
@@ -147,6 +162,7 @@ struct tool {
 extern const char *const names_owner[NT_OWNER_CONNECT + 1];
 
 #define NAMES_TCP_STATES 14
-extern const char *const names_tcp_state[NAMES_TCP_STATES]; /* the kernel's, by number (include/net/tcp_states.h) */
+extern const char *const names_tcp_state[NAMES_TCP_STATES]; /* the kernel's, by number
+							       (include/net/tcp_states.h) */
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Rows to text. A `view` is one tool's columns as the user chose them, an `out` is where the text goes.
- * Several views may share one out (a merged stream). Nothing here knows the core or libbpf.
+ * Rows to text. A `view` is one tool's columns as the user chose them, an `out` is where the text
+ * goes. Several views may share one out (a merged stream). Nothing here knows the core or libbpf.
  * Functions return 0 or -errno unless said otherwise.
  */
 #ifndef NT_OUT_H
@@ -16,7 +16,9 @@
 
 enum out_format { OUT_TABLE, OUT_CSV, OUT_JSON };
 
-/* Turns the ids of COL_NAME columns into text. NULL: unknown. The text lives until the next call. */
+/*
+ * Turns the ids of COL_NAME columns into text. NULL: unknown. The text lives until the next call.
+ */
 struct out_names {
 	const char *(*name)(void *ctx, const struct column *col, uint64_t id);
 	void *ctx;
@@ -40,25 +42,28 @@ bool out_pending(const struct out *out);
 /* A tool's columns and what the user said about them. */
 struct view_opts {
 	const char *tool;
-	const struct column *columns;  /* ends with an entry without a name; must outlive the view */
-	const char *const *table;      /* names, in the order of the table; others are hidden there. NULL: as `columns` */
+	const struct column *columns; /* ends with an entry without a name; must outlive the view */
+	const char *const *table; /* names, in the order of the table; others are hidden there.
+				     NULL: as `columns` */
 	const char *spec;              /* the word of --columns, or NULL */
 	const char *const *unhide;     /* names whose COL_HIDDEN does not count, or NULL */
 };
 
 /*
- * `spec`: "a,b" exactly these in this order; "+a,-b" the default ones with a added at the end and b removed. A column is
- * shown once. The word `tool` is accepted too: by default CSV has it first, the table shows it when several views
- * share the out, and JSON lines begin with it whatever `spec` says.
- * -ENOENT: `spec` has a word that is no column. -EINVAL: nothing left to show (*bad is the whole spec), an empty
- * word, or words with and without a sign together. *bad points into spec, *bad_len is its length; both may be NULL.
+ * `spec`: "a,b" exactly these in this order; "+a,-b" the default ones with a added at the end and b
+ * removed. A column is shown once. The word `tool` is accepted too: by default CSV has it first,
+ * the table shows it when several views share the out, and JSON lines begin with it whatever `spec`
+ * says. -ENOENT: `spec` has a word that is no column. -EINVAL: nothing left to show (*bad is the
+ * whole spec), an empty word, or words with and without a sign together. *bad points into spec,
+ * *bad_len is its length; both may be NULL.
  */
-int view_new(struct view **view, struct out *out, const struct view_opts *opts, const char **bad, size_t *bad_len);
+int view_new(struct view **view, struct out *out, const struct view_opts *opts, const char **bad,
+	     size_t *bad_len);
 void view_free(struct view *view);
 
 /*
- * One row. The heading goes out before the first row of a view, again when the rows before were another view's, and
- * on view_header(): a table repeats it then, CSV has it already.
+ * One row. The heading goes out before the first row of a view, again when the rows before were
+ * another view's, and on view_header(): a table repeats it then, CSV has it already.
  */
 int view_row(struct view *view, const void *row);
 int view_header(struct view *view);
@@ -67,9 +72,10 @@ int view_header(struct view *view);
 void columns_help(FILE *to, const struct column *columns);
 
 /*
- * One value as the table shows it, without padding: for messages and tests. Knowing no clock and no names, it shows
- * COL_TIME and COL_ELAPSED as seconds of CLOCK_MONOTONIC and COL_NAME as its number. Returns the length of the text;
- * what does not fit is cut, and buf ends with NUL unless size is 0.
+ * One value as the table shows it, without padding: for messages and tests. Knowing no clock and no
+ * names, it shows COL_TIME and COL_ELAPSED as seconds of CLOCK_MONOTONIC and COL_NAME as its
+ * number. Returns the length of the text; what does not fit is cut, and buf ends with NUL unless
+ * size is 0.
  */
 size_t cell_text(char *buf, size_t size, const struct column *col, const void *row);
 

@@ -253,7 +253,8 @@ fail:
 	return NULL;
 }
 
-int view_new(struct view **view, struct out *out, const struct view_opts *opts, const char **bad, size_t *bad_len)
+int view_new(struct view **view, struct out *out, const struct view_opts *opts, const char **bad,
+	     size_t *bad_len)
 {
 	struct pick pick = { 0 };
 	size_t n = 1; /* the pseudo-column */

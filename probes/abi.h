@@ -50,15 +50,18 @@ struct nt_event {
 	__u8 pad[6];
 };
 
-/* Set by the session before the probes are loaded (.rodata.params): the verifier removes what is switched off. */
+/*
+ * Set by the session before the probes are loaded (.rodata.params): the verifier removes what is
+ * switched off.
+ */
 struct nt_params {
 	__u64 start;         /* ns, CLOCK_MONOTONIC: what is older is partial */
 	__u64 ring_bytes;
 	__u64 cgroup1_ids[NT_MAX_CGROUPS]; /* cgroup v1 targets: kernfs id, 0 for a v2 target */
-	__u32 cgroup1_subsys[NT_MAX_CGROUPS]; /* their controller: enum cgroup_subsys_id of the running kernel */
-	__u32 n_cgroups;     /* cgroups that filters ask for; the v2 ones are in the map nt_cgroups */
+	__u32 cgroup1_subsys[NT_MAX_CGROUPS]; /* their controller: the kernel's cgroup_subsys_id */
+	__u32 n_cgroups;     /* that filters ask for; the v2 ones are in the map nt_cgroups */
 	__u8 tool;           /* nt_event.tool */
-	__u8 keep_owners;    /* this object maintains the map of sockets; the session's others only read it */
+	__u8 keep_owners;    /* this object keeps the map of sockets; the others read it */
 	__u8 want_mntns;
 	__u8 pad;
 };
@@ -73,13 +76,16 @@ struct nt_counters {
 
 /* One page shared with the reader. */
 struct nt_reader {
-	__u32 asleep; /* set by the reader before it sleeps without a timer; the probe that wakes it clears it */
+	__u32 asleep; /* set before it sleeps without a timer; cleared by the probe that wakes it */
 	__u32 pad;
 };
 
-/* What is remembered of a socket while it lives. Key: its address. Guarded by the socket's own lock. */
+/*
+ * What is remembered of a socket while it lives. Key: its address. Guarded by the socket's own
+ * lock.
+ */
 struct nt_sock {
-	__u64 birth;  /* ns, CLOCK_MONOTONIC: ESTABLISHED, or SYN_SENT until then; 0: before we started */
+	__u64 birth;  /* ns, CLOCK_MONOTONIC: ESTABLISHED, or SYN_SENT till then; 0: before us */
 	__u32 active; /* it called connect(): its SYN is counted in bytes_acked */
 	__u32 pad;
 	struct nt_owner owner;

@@ -43,8 +43,9 @@ static __always_inline struct nt_counters *nt_count(void)
 	} while (0)
 
 /*
- * The reader is not woken for each event: it looks by itself every few tens of ms while events come. It is woken when it
- * sleeps because none came, and once when the ring has become a quarter full.
+ * The reader is not woken for each event: it looks by itself every few tens of ms while events
+ * come. It is woken when it sleeps because none came, and once when the ring has become a quarter
+ * full.
  */
 static __always_inline __u64 nt_wakeup(__u64 size)
 {

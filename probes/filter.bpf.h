@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Where the compiled filter goes: a run of no-ops that the loader overwrites. Every probe is built twice, with NT_FILTERED and
- * without: the no-ops make the verifier's work several times longer and each further kernel type costs milliseconds (libbpf
- * looks through all of the kernel's BTF for it), so a run without a filter loads an object without either.
+ * Where the compiled filter goes: a run of no-ops that the loader overwrites. Every probe is built
+ * twice, with NT_FILTERED and without: the no-ops make the verifier's work several times longer and
+ * each further kernel type costs milliseconds (libbpf looks through all of the kernel's BTF for
+ * it), so a run without a filter loads an object without either.
  */
 #ifndef NT_FILTER_BPF_H
 #define NT_FILTER_BPF_H
@@ -15,8 +16,9 @@
 #ifdef NT_FILTERED
 
 /*
- * The loader looks for the 64-bit constant NT_FILTER_MARK, writes the filter over it and the NT_FILTER_SLOTS no-ops behind it,
- * and a jump over those left (probe_splice()). Unpatched, everything passes.
+ * The loader looks for the 64-bit constant NT_FILTER_MARK, writes the filter over it and the
+ * NT_FILTER_SLOTS no-ops behind it, and a jump over those left (probe_splice()). Unpatched,
+ * everything passes.
  */
 static __attribute__((noinline)) int nt_filter(const void *event)
 {

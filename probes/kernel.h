@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The kernel as the probes see it: only the types and fields that are read, relocated against the running kernel's BTF
- * when a probe is loaded (CO-RE), so that a build needs neither a vmlinux.h nor a kernel with BTF.
+ * The kernel as the probes see it: only the types and fields that are read, relocated against the
+ * running kernel's BTF when a probe is loaded (CO-RE), so that a build needs neither a vmlinux.h
+ * nor a kernel with BTF.
  */
 #ifndef NT_KERNEL_H
 #define NT_KERNEL_H
 
-/* bpf_tracing.h picks the field names of struct pt_regs by this word: the kernel's own names, as below. */
+/*
+ * bpf_tracing.h picks the field names of struct pt_regs by this word: the kernel's own names, as
+ * below.
+ */
 #define __VMLINUX_H__
 
 typedef unsigned char __u8;

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Whose socket is it: the one rule for every tool. The strongest of these wins, see enum nt_owner_how: the caller of
- * connect(), accept(), listen(); the first to receive or close; who held it when we started; the listener's owner.
+ * Whose socket is it: the one rule for every tool. The strongest of these wins, see enum
+ * nt_owner_how: the caller of connect(), accept(), listen(); the first to receive or close; who
+ * held it when we started; the listener's owner.
  *
- * The current task stands for the socket only where the kernel holds the socket lock for a task (sk_lock.owned): in softirq
- * context it is never set, so whoever a packet interrupted is never taken for the owner.
+ * The current task stands for the socket only where the kernel holds the socket lock for a task
+ * (sk_lock.owned): in softirq context it is never set, so whoever a packet interrupted is never
+ * taken for the owner.
  */
 #ifndef NT_OWNER_BPF_H
 #define NT_OWNER_BPF_H
@@ -88,8 +90,12 @@ static __always_inline struct nt_sock *nt_sock(const struct sock *sk)
 	return bpf_map_lookup_elem(&nt_socks, &key);
 }
 
-/* Remembers a socket. A full map is a counted loss: the session will be reported, but as one whose beginning is unknown. */
-static __always_inline void nt_remember(const struct sock *sk, __u64 birth, bool active, enum nt_owner_how how)
+/*
+ * Remembers a socket. A full map is a counted loss: the session will be reported, but as one whose
+ * beginning is unknown.
+ */
+static __always_inline void nt_remember(const struct sock *sk, __u64 birth, bool active,
+					enum nt_owner_how how)
 {
 	struct nt_sock new = { .birth = birth, .active = active };
 	struct nt_counters *count;
@@ -166,13 +172,17 @@ static __always_inline void nt_on_state(const struct sock *sk, int oldstate, int
 		nt_on_established(sk);
 	else if (newstate == TCP_LISTEN || oldstate == TCP_LISTEN)
 		nt_on_listen(sk, oldstate, newstate);
-	else if ((newstate == TCP_FIN_WAIT1 || newstate == TCP_LAST_ACK || newstate == TCP_CLOSE) && nt_in_task(sk))
+	else if ((newstate == TCP_FIN_WAIT1 || newstate == TCP_LAST_ACK || newstate == TCP_CLOSE) &&
+		 nt_in_task(sk))
 		nt_claim(sk, NT_OWNER_IO);
 }
 
-static __always_inline const struct nt_owner *nt_listener_of(const struct nt_event *e, const struct sock *sk)
+static __always_inline const struct nt_owner *nt_listener_of(const struct nt_event *e,
+							     const struct sock *sk)
 {
-	struct nt_listener key = { .netns = e->netns, .port = e->lport, .family = sk->__sk_common.skc_family };
+	struct nt_listener key = { .netns = e->netns,
+				   .port = e->lport,
+				   .family = sk->__sk_common.skc_family };
 	const struct nt_owner *found;
 
 	__builtin_memcpy(key.addr, e->laddr, sizeof(key.addr));
@@ -185,8 +195,12 @@ static __always_inline const struct nt_owner *nt_listener_of(const struct nt_eve
 	return bpf_map_lookup_elem(&nt_listeners, &key);
 }
 
-/* The owner of `sk` by the rule above; `s` is what is remembered of it or NULL. `e` is filled but for its owner. */
-static __always_inline void nt_fill_owner(struct nt_event *e, const struct sock *sk, const struct nt_sock *s)
+/*
+ * The owner of `sk` by the rule above; `s` is what is remembered of it or NULL. `e` is filled but
+ * for its owner.
+ */
+static __always_inline void nt_fill_owner(struct nt_event *e, const struct sock *sk,
+					  const struct nt_sock *s)
 {
 	const struct nt_owner *found = NULL;
 	__u64 cookie;
@@ -212,8 +226,8 @@ static __always_inline void nt_fill_owner(struct nt_event *e, const struct sock 
 }
 
 /*
- * The variants of seeing accept(): sock_graft() ties the new socket to its file, in the acceptor's context, after any wait. Other
- * families accept that way too, and would never leave the map again.
+ * The variants of seeing accept(): sock_graft() ties the new socket to its file, in the acceptor's
+ * context, after any wait. Other families accept that way too, and would never leave the map again.
  */
 static __always_inline int nt_on_accept(const struct sock *sk, __u16 family, __u16 protocol)
 {
@@ -231,10 +245,14 @@ int BPF_PROG(nt_accept_fentry, struct sock *sk)
 SEC("kprobe/security_sock_graft")
 int BPF_KPROBE(nt_accept_kprobe, struct sock *sk)
 {
-	return nt_on_accept(sk, BPF_CORE_READ(sk, __sk_common.skc_family), BPF_CORE_READ(sk, sk_protocol));
+	return nt_on_accept(sk, BPF_CORE_READ(sk, __sk_common.skc_family),
+			    BPF_CORE_READ(sk, sk_protocol));
 }
 
-/* Fires in tcp_recvmsg() when data was copied (and in tcp_read_sock(), which may run in softirq context). */
+/*
+ * Fires in tcp_recvmsg() when data was copied (and in tcp_read_sock(), which may run in softirq
+ * context).
+ */
 SEC("tp_btf/tcp_rcv_space_adjust")
 int BPF_PROG(nt_recv_tp, struct sock *sk)
 {

@@ -20,8 +20,8 @@ static __always_inline void nt_put_ip6(__u8 *to, const __be32 *addr)
 }
 
 /*
- * The port comes from inet_sport, not skc_num: __inet_put_port() has cleared skc_num when CLOSE is announced.
- * An IPv6 socket with a mapped peer counts as IPv4.
+ * The port comes from inet_sport, not skc_num: __inet_put_port() has cleared skc_num when CLOSE is
+ * announced. An IPv6 socket with a mapped peer counts as IPv4.
  */
 static __always_inline void nt_fill_flow(struct nt_event *e, const struct sock *sk, __be16 sport)
 {

@@ -13,7 +13,10 @@ struct mnt_namespace {
 	struct ns_common ns;
 };
 
-/* The member moved into struct ns_common of every namespace type long before 5.10; mnt_namespace keeps it at `ns`. */
+/*
+ * The member moved into struct ns_common of every namespace type long before 5.10; mnt_namespace
+ * keeps it at `ns`.
+ */
 struct nsproxy {
 	struct mnt_namespace *mnt_ns;
 };
@@ -49,7 +52,8 @@ enum bpf_func_id___nt {
 
 static __always_inline bool nt_has_task_btf(void)
 {
-	return bpf_core_enum_value_exists(enum bpf_func_id___nt, BPF_FUNC_get_current_task_btf___nt);
+	return bpf_core_enum_value_exists(enum bpf_func_id___nt,
+					  BPF_FUNC_get_current_task_btf___nt);
 }
 
 static __always_inline __u32 nt_mntns(void)
@@ -60,12 +64,18 @@ static __always_inline __u32 nt_mntns(void)
 		task = bpf_get_current_task_btf();
 		return task->nsproxy ? task->nsproxy->mnt_ns->ns.inum : 0;
 	}
-	/* 5.10 has no typed pointer to the current task; every kernel that forbids reading memory has one. */
+	/*
+	 * 5.10 has no typed pointer to the current task; every kernel that forbids reading memory
+	 * has one.
+	 */
 	task = (void *)bpf_get_current_task();
 	return BPF_CORE_READ(task, nsproxy, mnt_ns, ns.inum);
 }
 
-/* The task's cgroup of a v1 controller, or one above it, is `id`. Hierarchies count as at most 32 deep. */
+/*
+ * The task's cgroup of a v1 controller, or one above it, is `id`. Hierarchies count as at most 32
+ * deep.
+ */
 static __always_inline bool nt_in_cgroup1(__u32 subsys, __u64 id)
 {
 	struct cgroup_subsys_state *css;

@@ -12,11 +12,12 @@ static __always_inline bool fin_sent(int oldstate)
 }
 
 /*
- * bytes_acked counts sequence space: our SYN if we called connect() (tcp_snd_una_update(); a child starts behind it,
- * tcp_create_openreq_child()) and our FIN. Of a session older than us nobody remembers who connected: then what was sent and
- * is not in flight tells.
+ * bytes_acked counts sequence space: our SYN if we called connect() (tcp_snd_una_update(); a child
+ * starts behind it, tcp_create_openreq_child()) and our FIN. Of a session older than us nobody
+ * remembers who connected: then what was sent and is not in flight tells.
  */
-static __always_inline __u64 tx_payload(const struct tcp_sock *tp, const struct nt_sock *s, int oldstate)
+static __always_inline __u64 tx_payload(const struct tcp_sock *tp, const struct nt_sock *s,
+					int oldstate)
 {
 	__u32 una = tp->snd_una, nxt = tp->snd_nxt;
 	bool all_acked = una == tp->write_seq;

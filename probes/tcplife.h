@@ -19,7 +19,7 @@ struct tcplife_event {
 	struct nt_event head;   /* time: the moment of CLOSE */
 	__u64 tx_bytes;         /* payload that the peer acknowledged */
 	__u64 rx_bytes;         /* payload received in order */
-	__u64 duration_ns;      /* since ESTABLISHED (SYN_SENT if it never got there); partial: since we started */
+	__u64 duration_ns;      /* since ESTABLISHED, or SYN_SENT; partial: since we started */
 	__u32 retrans;          /* segments retransmitted */
 	__u32 srtt_us;          /* smoothed round trip time, 0: never measured */
 	__u8 partial;           /* it began before us: duration_ns is a lower bound */

@@ -20,7 +20,8 @@ struct {
 	__type(value, struct seen);
 } nt_sock_tool SEC(".maps");
 
-static __always_inline void fill(struct tcpstates_event *e, struct sock *sk, int oldstate, int newstate)
+static __always_inline void fill(struct tcpstates_event *e, struct sock *sk, int oldstate,
+				 int newstate)
 {
 	const struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
 
@@ -32,9 +33,10 @@ static __always_inline void fill(struct tcpstates_event *e, struct sock *sk, int
 }
 
 /*
- * Two transitions are announced before the ports are there, and their rows wait for them: SYN_SENT (tcp_v4_connect() calls
- * tcp_set_state(), then inet_hash_connect()) for tcp_connect() or else for the next transition; SYN_RECV of a child, where
- * inet_csk_clone_lock() has not set the peer yet (kernels before 6.18), for the next transition.
+ * Two transitions are announced before the ports are there, and their rows wait for them: SYN_SENT
+ * (tcp_v4_connect() calls tcp_set_state(), then inet_hash_connect()) for tcp_connect() or else for
+ * the next transition; SYN_RECV of a child, where inet_csk_clone_lock() has not set the peer yet
+ * (kernels before 6.18), for the next transition.
  */
 static __always_inline bool must_wait(const struct sock *sk, int newstate)
 {
@@ -66,11 +68,14 @@ static __always_inline void remember(__u64 key, const struct seen *now)
 	}
 }
 
-static __always_inline void transition(struct sock *sk, struct seen *seen, int oldstate, int newstate, __u64 time)
+static __always_inline void transition(struct sock *sk, struct seen *seen, int oldstate,
+				       int newstate, __u64 time)
 {
 	struct tcpstates_event e = { .head.time = time };
 
-	e.duration_ns = seen && seen->since ? time - seen->since : oldstate == TCP_CLOSE || oldstate == TCP_LISTEN ? 0 : -1;
+	e.duration_ns = seen && seen->since                               ? time - seen->since
+			: oldstate == TCP_CLOSE || oldstate == TCP_LISTEN ? 0
+									  : -1;
 	e.cpu_pid = bpf_get_current_pid_tgid() >> 32;
 	bpf_get_current_comm(e.cpu_comm, sizeof(e.cpu_comm));
 	fill(&e, sk, oldstate, newstate);

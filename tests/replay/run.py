@@ -286,6 +286,20 @@ class Damage:
                         "what came before is printed")
             self.rows = rows
 
+    def inputs(self):
+        """A recording need not be a file, and not every file that is named is one."""
+        write(os.path.join(self.place, "x.nt"), self.data)
+        args = [self.options.bin, "replay", "--comm", "decoy", "x.nt"]
+        want = run(args, self.place)
+        write(os.path.join(self.place, "decoy"), b"a name of a process is a name of a file, too\n")
+        same = run(args, self.place) == want
+        os.unlink(os.path.join(self.place, "decoy"))
+        self.report.check(f"{self.tool}.{self.name}.decoy",
+                          None if same else "a file named like an option's value counts")
+        want = run([self.options.bin, "replay", "x.nt"], self.place)
+        piped = run(["sh", "-c", 'cat x.nt | "$0" replay /dev/stdin', self.options.bin], self.place)
+        self.report.check(f"{self.tool}.{self.name}.pipe", None if piped == want else f"{piped}")
+
     def outputs(self):
         """A full disk is a failure, a reader that went away is none."""
         def multiply(kind, value, payload):
@@ -357,6 +371,7 @@ def check_tool(report, options, tool, place):
     damage.cuts()
     damage.heads()
     damage.contents()
+    damage.inputs()
     damage.outputs()
 
 

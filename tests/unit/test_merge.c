@@ -14,7 +14,10 @@
 #define MAX_TAIL 24
 #define MANY 50000
 
-/* As long as the events of a tool, with a number that says which one it is in every byte behind its head. */
+/*
+ * As long as the events of a tool, with a number that says which one it is in every byte behind its
+ * head.
+ */
 struct event {
 	struct nt_event head;
 	uint32_t number;
@@ -75,7 +78,8 @@ static void expect(const uint32_t *numbers, size_t n)
 		assert_int_equal(got.number[i], numbers[i]);
 }
 
-#define EXPECT(...) expect((const uint32_t[]){ __VA_ARGS__ }, sizeof((const uint32_t[]){ __VA_ARGS__ }) / 4)
+#define EXPECT(...)                                                                                \
+	expect((const uint32_t[]){ __VA_ARGS__ }, sizeof((const uint32_t[]){ __VA_ARGS__ }) / 4)
 
 static void test_empty(void **state)
 {

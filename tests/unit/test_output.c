@@ -112,8 +112,12 @@ static struct view *make_view(struct sink *s, const char *tool, const struct col
 	size_t bad_len = 0;
 	struct view *view;
 
-	assert_int_equal(view_new(&view, s->out, &(struct view_opts){ .tool = tool, .columns = columns, .spec = spec, .unhide = NULL },
-				  &bad, &bad_len), 0);
+	assert_int_equal(
+		view_new(&view, s->out,
+			 &(struct view_opts){
+				 .tool = tool, .columns = columns, .spec = spec, .unhide = NULL },
+			 &bad, &bad_len),
+		0);
 	return view;
 }
 
@@ -578,8 +582,12 @@ static void test_defaults(void **state)
 	sink_close(&s);
 
 	sink_open(&s, OUT_TABLE, true);
-	assert_int_equal(view_new(&view, s.out, &(struct view_opts){ .tool = "t", .columns = all, .spec = NULL, .unhide = unhide },
-				  NULL, NULL), 0);
+	assert_int_equal(
+		view_new(&view, s.out,
+			 &(struct view_opts){
+				 .tool = "t", .columns = all, .spec = NULL, .unhide = unhide },
+			 NULL, NULL),
+		0);
 	view_row(view, &row);
 	assert_non_null(strstr(sink_text(&s), " KIND FLAG HEX CGROUP\n"));
 	assert_non_null(strstr(s.text, " none true ffff888000abcdef /system.slice/a.service\n"));
@@ -660,8 +668,12 @@ static void check_bad(enum out_format format, const char *spec, int err, size_t 
 	struct sink s;
 
 	sink_open(&s, format, true);
-	assert_int_equal(view_new(&view, s.out, &(struct view_opts){ .tool = "t", .columns = all, .spec = spec, .unhide = NULL },
-				  &bad, &bad_len), err);
+	assert_int_equal(
+		view_new(&view, s.out,
+			 &(struct view_opts){
+				 .tool = "t", .columns = all, .spec = spec, .unhide = NULL },
+			 &bad, &bad_len),
+		err);
 	assert_ptr_equal(bad, spec + at);
 	assert_int_equal(bad_len, len);
 	sink_close(&s);
@@ -692,10 +704,18 @@ static void test_bad_columns(void **state)
 		check_bad(format, none, -EINVAL, 0, strlen(none));
 	}
 	sink_open(&s, OUT_JSON, true);
-	assert_int_equal(view_new(&view, s.out, &(struct view_opts){ .tool = "t", .columns = empty, .spec = NULL, .unhide = NULL },
-				  NULL, NULL), -EINVAL);
-	assert_int_equal(view_new(&view, s.out, &(struct view_opts){ .tool = "t", .columns = all, .spec = "no", .unhide = NULL },
-				  NULL, NULL), -ENOENT);
+	assert_int_equal(
+		view_new(&view, s.out,
+			 &(struct view_opts){
+				 .tool = "t", .columns = empty, .spec = NULL, .unhide = NULL },
+			 NULL, NULL),
+		-EINVAL);
+	assert_int_equal(
+		view_new(&view, s.out,
+			 &(struct view_opts){
+				 .tool = "t", .columns = all, .spec = "no", .unhide = NULL },
+			 NULL, NULL),
+		-ENOENT);
 	sink_close(&s);
 }
 
