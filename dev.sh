@@ -50,7 +50,8 @@ need() {
 	echo "dev.sh: installing" $absent >&2
 	as_root apt-get -q update >/dev/null 2>&1 || true
 	# shellcheck disable=SC2086
-	as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends $absent >/dev/null || {
+	as_root env DEBIAN_FRONTEND=noninteractive \
+		apt-get -qq install -y --no-install-recommends $absent >/dev/null || {
 		echo "dev.sh: apt-get could not install:" $absent >&2
 		return 1
 	}

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* nettrace: finds the tool by the first argument or by the name it was called by, and runs it. */
-#include <libgen.h>
+#include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+#include <sys/stat.h>
 
 #include "commands.h"
 #include "options.h"
@@ -87,21 +88,38 @@ static int run_tools(char *words, int argc, char **argv)
 	return run(&opts, name, false, argc, argv);
 }
 
+static bool is_file(const char *path)
+{
+	struct stat st;
+
+	return !stat(path, &st) && S_ISREG(st.st_mode);
+}
+
 /*
- * Filters and columns are those of the tools in the recording: it is looked into before the options
- * are.
+ * Filters and columns are those of the tools in the recording, so it is opened before the options
+ * are read: the first word, or behind options the first that is a recording.
  */
 static int run_replay(int argc, char **argv)
 {
 	static struct session_opts opts;
-	const char *file = "";
 	int i;
 
-	for (i = argc - 1; i > 0; i--)
-		if (*argv[i] != '-' && !access(argv[i], R_OK))
-			file = argv[i];
-	session_recorded_tools(&opts, file, all_tools);
+	for (i = 1; i < argc && !opts.recording; i++)
+		if (*argv[i] != '-' && (i == 1 || is_file(argv[i])))
+			session_open_recording(&opts, argv[i], all_tools);
+	while (!opts.recording && all_tools[opts.n_tools]) {
+		opts.tools[opts.n_tools] = all_tools[opts.n_tools];
+		opts.n_tools++;
+	}
 	return run(&opts, "nettrace replay", true, argc, argv);
+}
+
+/* Of a command that takes `n` words at most. */
+static bool too_many(int argc, char **argv, int n)
+{
+	if (argc - 1 > n)
+		fprintf(stderr, "nettrace: '%s' is one argument too many\n", argv[n + 1]);
+	return argc - 1 > n;
 }
 
 static int run_command(int argc, char **argv)
@@ -114,12 +132,14 @@ static int run_command(int argc, char **argv)
 	if (!strcmp(word, "--version") || !strcmp(word, "-V"))
 		return printf("nettrace %s\n", NETTRACE_VERSION) < 0;
 	if (!strcmp(word, "list"))
-		return cmd_list();
+		return too_many(argc, argv, 1) ? EXIT_USAGE : cmd_list();
 	if (!strcmp(word, "install-links"))
 		return cmd_install_links(argc - 1, argv + 1);
 	if (!strcmp(word, "replay"))
 		return run_replay(argc - 1, argv + 1);
 	if (!strcmp(word, "help")) {
+		if (too_many(argc, argv, 2))
+			return EXIT_USAGE;
 		if (argc == 2)
 			return usage(stdout, EXIT_DONE);
 		if (!strcmp(argv[2], "--json"))
@@ -140,8 +160,9 @@ static int run_command(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-	const char *called = argc ? basename(strdup(argv[0])) : "nettrace";
+	const char *called = program_invocation_short_name;
 
+	signal(SIGPIPE, SIG_IGN); /* a reader that goes away is EPIPE, and no failure */
 	if (!strncmp(called, "nettrace-", 9) && find_tool(called + 9))
 		called += 9;
 	if (find_tool(called))

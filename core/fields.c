@@ -82,9 +82,10 @@ static int namespaces(struct filter_node **node, const char *text, uint16_t off,
 		char one[512];
 
 		len = strcspn(word, ",");
+		if (!len || len >= sizeof(one))
+			return bad(err, text, strlen(text),
+				   len ? "too long" : "an empty word in a list");
 		snprintf(one, sizeof(one), "%.*s", (int)len, word);
-		if (!len)
-			return bad(err, text, strlen(text), "an empty list or an empty word in it");
 		if (namespace_inode(one, net, number, sizeof(number)))
 			return bad(err, word, len,
 				   net ? "no network namespace: an inode number, a path or a name "
@@ -148,9 +149,10 @@ static int cgroups(struct filter_node **node, const char *text, enum cgroup_by b
 
 	for (;; word += len + 1) {
 		len = strcspn(word, ",");
+		if (!len || len >= sizeof(one))
+			return bad(err, text, strlen(text),
+				   len ? "too long" : "an empty word in a list");
 		snprintf(one, sizeof(one), "%.*s", (int)len, word);
-		if (!len)
-			return bad(err, text, strlen(text), "an empty list or an empty word in it");
 		ret = watch_cgroup(opts, by, one);
 		if (ret < 0)
 			return bad(err, word, len, why_no_cgroup(ret, by));
@@ -165,8 +167,10 @@ static int cgroups(struct filter_node **node, const char *text, enum cgroup_by b
 				       .off = offsetof(struct nt_event, owner.cgroup_bits),
 				       .size = 2, .n = 1 };
 	(*node)->ranges = calloc(1, sizeof(*(*node)->ranges));
-	if (!(*node)->ranges)
+	if (!(*node)->ranges) {
+		free(*node);
 		return -ENOMEM;
+	}
 	(*node)->ranges->lo = bits;
 	if (*text == '!')
 		*node = filter_not(*node);

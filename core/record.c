@@ -73,12 +73,18 @@ uint32_t record_schema(const struct tool *tool)
 	uint32_t place[2] = { tool->event_size, 0 };
 	uLong crc = crc32(0, (const unsigned char *)place, sizeof(place));
 	const struct column *col;
+	int i;
 
 	for (col = tool->columns; col->name; col++) {
 		place[0] = col->off;
 		place[1] = col->size;
 		crc = crc32(crc, (const unsigned char *)col->name, strlen(col->name));
 		crc = crc32(crc, (const unsigned char *)place, sizeof(place));
+		crc = crc32(crc, (const unsigned char *)&col->type, sizeof(col->type));
+		for (i = 0; i < col->n_names; i++)
+			if (col->names[i])
+				crc = crc32(crc, (const unsigned char *)col->names[i],
+					    strlen(col->names[i]) + 1);
 	}
 	return crc;
 }
@@ -183,6 +189,7 @@ int recording_open_mem(struct recording **out, const void *data, size_t len)
 	return 0;
 }
 
+/* Looks at the head before it takes the rest: what is no recording may never end. */
 static int read_all(int fd, void **data, size_t *len)
 {
 	size_t room = 1 << 16;
@@ -198,6 +205,8 @@ static int read_all(int fd, void **data, size_t *len)
 		if (n <= 0)
 			return n ? -errno : 0;
 		*len += n;
+		if (*len >= sizeof(magic) && memcmp(*data, magic, sizeof(magic)))
+			return -EINVAL;
 		if (*len < room)
 			continue;
 		room *= 2;
@@ -292,5 +301,7 @@ int recording_next(struct recording *rec, struct record_block *block, size_t *at
 	rec->at += sizeof(head) + ((size_t)head.len + 7) / 8 * 8;
 	*block = (struct record_block){ .kind = head.kind, .value = head.value,
 					.text = (const char *)data, .data = data, .len = head.len };
-	return head.kind != RECORD_END;
+	if (head.kind != RECORD_END)
+		return 1;
+	return rec->at == rec->len ? 0 : -EBADMSG; /* nothing comes behind the end */
 }

@@ -23,29 +23,27 @@ static const struct tool *tool_named(const struct tool *const *known, const char
 	return NULL;
 }
 
-void session_recorded_tools(struct session_opts *opts, const char *path,
-			    const struct tool *const *known)
+int session_open_recording(struct session_opts *opts, const char *path,
+			   const struct tool *const *known)
 {
 	const struct tool *tool;
-	struct recording *rec;
 	struct record_block block;
 	size_t at;
+	int err;
 
+	err = recording_open(&opts->recording, path);
+	if (err)
+		return err;
 	opts->n_tools = 0;
-	if (!recording_open(&rec, path)) {
-		while (opts->n_tools < SESSION_MAX_TOOLS && recording_next(rec, &block, &at) == 1 &&
-		       block.kind == RECORD_TOOL) {
-			tool = tool_named(known, block.text);
-			if (!tool)
-				break;
-			opts->tools[opts->n_tools++] = tool;
-		}
-		recording_close(rec);
+	while (opts->n_tools < SESSION_MAX_TOOLS &&
+	       recording_next(opts->recording, &block, &at) == 1 && block.kind == RECORD_TOOL) {
+		tool = tool_named(known, block.text);
+		if (!tool)
+			break;
+		opts->tools[opts->n_tools++] = tool;
 	}
-	if (opts->n_tools)
-		return;
-	while (*known)
-		opts->tools[opts->n_tools++] = *known++;
+	recording_rewind(opts->recording);
+	return 0;
 }
 
 /*
@@ -91,11 +89,12 @@ static bool replay_event(struct replay *r, const struct record_block *block)
 	struct nt_event *e = (struct nt_event *)copy;
 	const struct filter_node *filter;
 
-	if (block->len > sizeof(copy))
-		return true;
-	memcpy(copy, block->data, block->len);
-	if (e->tool >= r->n_tools)
-		return true;
+	memcpy(copy, block->data, block->len < sizeof(copy) ? block->len : sizeof(copy));
+	if (e->tool >= r->n_tools || block->len != r->opts->tools[e->tool]->event_size) {
+		r->code = fault_set(r->fault, EXIT_RUNNING, "%s: an event of no tool at byte %zu",
+				    r->opts->replay, r->at);
+		return false;
+	}
 	e->owner.cgroup_bits = cgroup_bits(r, e->owner.cgroup);
 	filter = r->opts->filter[e->tool];
 	if (filter && !filter_eval(filter, e, block->len))
@@ -156,21 +155,27 @@ static int print_all(struct replay *r, struct recording *rec)
 	return rows_result(&r->rows, r->fault);
 }
 
-int session_replay(const struct session_opts *opts, struct fault *fault)
+static int why_not(const struct session_opts *opts, int err, struct fault *fault)
 {
-	struct replay r = { .opts = opts, .fault = fault };
-	struct recording *rec = NULL;
-	int err, code;
-
-	err = recording_open(&rec, opts->replay);
 	if (err == -EINVAL)
 		return fault_set(fault, EXIT_USAGE, "%s: not a recording of nettrace",
 				 opts->replay);
 	if (err == -ENOTSUP)
 		return fault_set(fault, EXIT_USAGE,
 				 "%s: a recording of another version or byte order", opts->replay);
+	return fault_set(fault, EXIT_USAGE, "%s: %s", opts->replay, strerror(-err));
+}
+
+int session_replay(const struct session_opts *opts, struct fault *fault)
+{
+	struct replay r = { .opts = opts, .fault = fault };
+	struct recording *rec = opts->recording;
+	int err = 0, code;
+
+	if (!rec)
+		err = recording_open(&rec, opts->replay);
 	if (err)
-		return fault_set(fault, EXIT_USAGE, "%s: %s", opts->replay, strerror(-err));
+		return why_not(opts, err, fault);
 	code = rows_open(&r.rows, opts, fault);
 	if (!code) {
 		learn_names(&r, rec);

@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -81,7 +80,6 @@ int rows_open(struct rows *rows, const struct session_opts *opts, struct fault *
 
 	memset(rows, 0, sizeof(*rows));
 	rows->opts = opts;
-	signal(SIGPIPE, SIG_IGN); /* a reader that goes away is EPIPE, and no failure */
 	if (cgroups_new(&rows->cgroups, !opts->replaying))
 		return fault_set(fault, EXIT_RUNNING, "no memory");
 	names.ctx = rows->cgroups;

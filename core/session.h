@@ -40,6 +40,7 @@ struct session_opts {
 	uint32_t max_sockets;     /* 0: by how many are open */
 	const char *record, *ready_file;
 	const char *replay;       /* the recording */
+	struct recording *recording; /* it, when it was opened before */
 	bool replaying;
 	bool journal;
 	bool explain, stats, strict, verbose, debug;
@@ -59,10 +60,10 @@ struct session_stats {
 int session_run(const struct session_opts *opts, struct fault *fault);
 int session_replay(const struct session_opts *opts, struct fault *fault);
 /*
- * The tools of a recording, which `known` (NULL-terminated) must have, into opts->tools. What
- * cannot be read is left to session_replay() to say: then opts has all the known tools.
+ * Opens opts->recording and takes its tools, which `known` (NULL-terminated) should have, into
+ * opts->tools: what options mean depends on them. 0, or -errno with nothing changed.
  */
-void session_recorded_tools(struct session_opts *opts, const char *path,
-			    const struct tool *const *known);
+int session_open_recording(struct session_opts *opts, const char *path,
+			   const struct tool *const *known);
 
 #endif

@@ -21,6 +21,7 @@ for guest in ${GUESTS:-6.1}; do
 	echo
 	echo "guest $guest, one CPU, instructions, 1000 connections"
 	"$here/../vm/run.sh" --icount --share "$share" "$guest" -- \
-		python3 -B /share/bench/cost.py --nettrace /share/nettrace --churn /share/churn --other /usr/sbin/tcplife ||
+		python3 -B /share/bench/cost.py --nettrace /share/nettrace --churn /share/churn \
+		--other /usr/sbin/tcplife ||
 		echo "guest $guest: not measured"
 done

@@ -77,7 +77,8 @@ def count_keys(of):
     n = 0
     while True:
         try:
-            _bpf(_NEXT_KEY, struct.pack("IxxxxQQ", fd, ctypes.addressof(key) if key else 0, ctypes.addressof(following)))
+            _bpf(_NEXT_KEY, struct.pack("IxxxxQQ", fd, ctypes.addressof(key) if key else 0,
+                                        ctypes.addressof(following)))
         except OSError:
             break
         key = ctypes.create_string_buffer(following.raw, of.key_size)

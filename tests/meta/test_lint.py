@@ -240,8 +240,10 @@ def main():
     check("format-outside-output",
           search(r"\bif\s*\(\s*!?\s*json", [p for p in own if room(p) != "output"],
                                           "only output/ knows formats", without_comments))
+    # A unit test fills buffers with texts of its own making; everything else meets the world.
+    met = [path for path in c_files() if not path.startswith("tests/unit/")]
     check("banned",
-          search(r"\b(?:sprintf|vsprintf|strcpy|strcat|gets|atoi|atol|atof)\s*\(", c_files(),
+          search(r"\b(?:sprintf|vsprintf|strcpy|strcat|gets|atoi|atol|atof)\s*\(", met,
                            "no bounds, or no errors", without_comments))
     check("version-compare",
           search(r"\b(?:LINUX_VERSION_CODE|KERNEL_VERSION|LINUX_KERNEL_VERSION)\b", c_files(),

@@ -507,7 +507,7 @@ static void test_time(void **state)
 	view_free(view);
 	sink_close(&s);
 
-	setenv("TZ", "XXX-05:30", 1);
+	setenv("TZ", "IST-05:30", 1);
 	sink_open(&s, OUT_TABLE, false);
 	out_set_clock(s.out, clock);
 	view = make_view(&s, "t", all, spec);

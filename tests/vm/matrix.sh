@@ -26,7 +26,8 @@ cp -r "$here/../bench" "$share/bench"
 	"uname -r; python3 /share/live/run.py --bin /share/nettrace --churn /share/churn --kernel $name" || status=$?
 
 release=$(cat "$kernel/release")
-if ((status)) && grep -q "^$name[[:space:]].*moving" "$here/kernels" && ! grep -qx "$name $release" "$here/passed"; then
+if ((status)) && grep -q "^$name[[:space:]].*moving" "$here/kernels" &&
+	! grep -qx "$name $release" "$here/passed"; then
 	echo "MOVING: guest $name is now $release, newer than the last one that passed: what failed above does not count yet"
 	exit 0
 fi

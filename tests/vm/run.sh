@@ -138,7 +138,8 @@ fi
 mkfifo "$tmp/control.in" "$tmp/control.out" "$tmp/output"
 
 # the words a broken kernel says on its console
-trouble='BUG:|WARNING:|Oops|general protection fault|Kernel panic|Call Trace:|detected stall|self-detected|soft lockup|hung_task|UBSAN|KASAN|blocked for more than'
+trouble='BUG:|WARNING:|Oops|general protection fault|Kernel panic|Call Trace:|detected stall|self-detected'
+trouble+='|soft lockup|hung_task|UBSAN|KASAN|blocked for more than'
 
 # boot: sets started, ended (exit status of the command or empty), timed_out
 boot() {

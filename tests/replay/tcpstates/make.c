@@ -237,6 +237,6 @@ const struct made_file made_files[] = {
 	{ "states.nt", write_states },
 	{ "hostile.nt", write_hostile },
 	{ "extremes.nt", write_extremes },
-	{ "empty.nt", write_nothing },
+	{ "nothing.nt", write_nothing },
 	{ 0 },
 };
