@@ -108,7 +108,8 @@ tally() {
 }
 
 run_tests() {
-	local failed=0 only=${1:-.} log=build/Testing/Temporary/LastTest.log asan=build/asan/Testing/Temporary/LastTest.log
+	local failed=0 only=${1:-.} last=Testing/Temporary/LastTest.log
+	local log=build/$last asan=build/asan/$last
 
 	need $build_packages $test_packages
 	test_trees

@@ -292,7 +292,8 @@ static void truth_note(struct truth *truth, const struct job *job, int fd, uint6
 		die("getsockname");
 	/* The port is at the same place in both families. */
 	truth->len += snprintf(truth->text + truth->len, sizeof(truth->text) - truth->len,
-			      "%u %u %llu %llu %s\n", ntohs(((struct sockaddr_in *)&name)->sin_port),
+			      "%u %u %llu %llu %s\n",
+			      ntohs(((struct sockaddr_in *)&name)->sin_port),
 			      pair->port[port_of(job->opt, i)], (unsigned long long)tx,
 			      (unsigned long long)rx,
 			      server_closes(job->opt, i) ? "server" : "client");

@@ -28,7 +28,8 @@ cp -r "$here/../bench" "$share/bench"
 release=$(cat "$kernel/release")
 if ((status)) && grep -q "^$name[[:space:]].*moving" "$here/kernels" &&
 	! grep -qx "$name $release" "$here/passed"; then
-	echo "MOVING: guest $name is now $release, newer than the last one that passed: what failed above does not count yet"
+	echo "MOVING: guest $name is now $release, newer than the last one that passed:" \
+		"what failed above does not count yet"
 	exit 0
 fi
 exit "$status"
