@@ -23,21 +23,13 @@ const char *nearest_tool(const char *word)
 	return nearest.best;
 }
 
-static int flushed(void)
-{
-	if (!fflush(stdout) || errno == EPIPE)
-		return EXIT_DONE;
-	fprintf(stderr, "nettrace: writing the output failed: %s\n", strerror(errno));
-	return EXIT_RUNNING;
-}
-
 int cmd_list(void)
 {
 	const struct tool *const *tool;
 
 	for (tool = all_tools; *tool; tool++)
 		printf("%-12s %s\n", (*tool)->name, (*tool)->summary);
-	return flushed();
+	return EXIT_DONE;
 }
 
 int cmd_registry(void)
@@ -47,7 +39,7 @@ int cmd_registry(void)
 	while (all_tools[n])
 		n++;
 	options_registry(stdout, all_tools, n);
-	return flushed();
+	return EXIT_DONE;
 }
 
 /* 0: made or already ours; -1: said why not. */

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "commands.h"
 #include "options.h"
@@ -130,7 +131,7 @@ static int run_command(int argc, char **argv)
 	if (!strcmp(word, "--help") || !strcmp(word, "-h") || !strcmp(word, "-?"))
 		return usage(stdout, EXIT_DONE);
 	if (!strcmp(word, "--version") || !strcmp(word, "-V"))
-		return printf("nettrace %s\n", NETTRACE_VERSION) < 0;
+		return puts("nettrace " NETTRACE_VERSION) < 0;
 	if (!strcmp(word, "list"))
 		return too_many(argc, argv, 1) ? EXIT_USAGE : cmd_list();
 	if (!strcmp(word, "install-links"))
@@ -158,10 +159,22 @@ static int run_command(int argc, char **argv)
 	return run_tools(argv[1], argc - 1, argv + 1);
 }
 
+/* argp prints help and ends the process by itself; that too may have gone nowhere. */
+static void check_stdout(void)
+{
+	if (!fflush(stdout) && !ferror(stdout))
+		return;
+	if (errno == EPIPE)
+		return;
+	fprintf(stderr, "nettrace: writing the output failed: %s\n", strerror(errno));
+	_exit(EXIT_RUNNING);
+}
+
 int main(int argc, char **argv)
 {
 	const char *called = program_invocation_short_name;
 
+	atexit(check_stdout);
 	signal(SIGPIPE, SIG_IGN); /* a reader that goes away is EPIPE, and no failure */
 	if (!strncmp(called, "nettrace-", 9) && find_tool(called + 9))
 		called += 9;

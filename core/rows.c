@@ -160,6 +160,9 @@ int rows_result(const struct rows *rows, struct fault *fault)
 {
 	if (!rows->error || rows->error == -EPIPE)
 		return EXIT_DONE;
+	if (rows->error == -ETIMEDOUT)
+		return fault_set(fault, EXIT_RUNNING,
+				 "nobody read the output: rows that could not be written are lost");
 	return fault_set(fault, EXIT_RUNNING, "writing the output failed: %s",
 			 strerror(-rows->error));
 }

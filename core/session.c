@@ -529,8 +529,10 @@ static int prepare(struct session *s)
 		code = check_host(s->fault);
 	if (!code)
 		code = open_signals(s);
-	if (!code)
+	if (!code) {
+		out_set_stop(s->rows.out, s->signals);
 		code = open_files(s);
+	}
 	s->start = now(CLOCK_MONOTONIC);
 	if (!code)
 		code = open_probes(s, true);

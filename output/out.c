@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* The buffer between rows and a file descriptor, and the clock that rows are printed with. */
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -11,6 +13,7 @@
 int out_new(struct out **out, int fd, enum out_format format, bool header, struct out_names names)
 {
 	struct out *o = calloc(1, sizeof(*o));
+	struct stat st;
 
 	if (!o)
 		return -ENOMEM;
@@ -21,6 +24,8 @@ int out_new(struct out **out, int fd, enum out_format format, bool header, struc
 		return -ENOMEM;
 	}
 	o->fd = fd;
+	o->stop = -1;
+	o->may_block = fstat(fd, &st) || !S_ISREG(st.st_mode);
 	o->format = format;
 	o->header = header;
 	o->names = names;
@@ -75,20 +80,48 @@ void out_new_second(struct out *out, uint64_t now)
 	*p = '.';
 }
 
-static int write_all(int fd, const char *text, size_t len)
+void out_set_stop(struct out *out, int fd)
 {
-	while (len) {
-		ssize_t n = write(fd, text, len);
+	out->stop = fd;
+}
 
+/* Until fd takes at least a PIPE_BUF without blocking. */
+static int wait_room(struct out *out)
+{
+	struct pollfd fds[2] = { { .fd = out->fd, .events = POLLOUT },
+				 { .fd = out->stop, .events = POLLIN } };
+	int timeout = -1, n;
+
+	for (;;) {
+		n = poll(fds, 2, timeout);
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		if (n > 0 && fds[0].revents)
+			return 0;
+		if (!n)
+			return -ETIMEDOUT;
+		if (n > 0) {
+			fds[1].fd = -1;
+			timeout = 1000;
+		}
+	}
+}
+
+/* What may block is written in pieces that do not, see pipe(7); a file never blocks. */
+static int write_all(struct out *out, const char *text, size_t len)
+{
+	ssize_t n;
+	int err;
+
+	while (len) {
+		err = out->may_block ? wait_room(out) : 0;
+		if (err)
+			return err;
+		n = write(out->fd, text, out->may_block && len > PIPE_BUF ? PIPE_BUF : len);
 		if (n > 0) {
 			text += n;
 			len -= (size_t)n;
-		} else if (n < 0 && errno == EAGAIN) {
-			struct pollfd full = { .fd = fd, .events = POLLOUT };
-
-			if (poll(&full, 1, -1) < 0 && errno != EINTR)
-				return -errno;
-		} else if (!n || errno != EINTR) {
+		} else if (!n || (errno != EINTR && errno != EAGAIN)) {
 			return n ? -errno : -EIO;
 		}
 	}
@@ -98,7 +131,7 @@ static int write_all(int fd, const char *text, size_t len)
 int out_flush(struct out *out)
 {
 	if (!out->err && out->len)
-		out->err = write_all(out->fd, out->buf, out->len);
+		out->err = write_all(out, out->buf, out->len);
 	out->len = 0;
 	return out->err;
 }
@@ -144,7 +177,7 @@ int out_text(struct out *out, const char *text, size_t len)
 			return err;
 	}
 	if (len > OUT_BUF) {
-		out->err = write_all(out->fd, text, len);
+		out->err = write_all(out, text, len);
 		return out->err;
 	}
 	if (len)

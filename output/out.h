@@ -35,6 +35,12 @@ void out_free(struct out *out); /* does not flush */
 void out_set_clock(struct out *out, int64_t realtime_minus_monotonic);
 int64_t out_clock(const struct out *out);
 
+/*
+ * `fd` becomes readable when the process shall end (a signalfd): a reader that does not read is then
+ * waited for a second at most, -ETIMEDOUT. -1: none.
+ */
+void out_set_stop(struct out *out, int fd);
+
 /* Writes what is buffered. Once a write has failed, every later call returns that same error. */
 int out_flush(struct out *out);
 bool out_pending(const struct out *out);

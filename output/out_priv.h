@@ -11,6 +11,8 @@
 
 struct out {
 	int fd;
+	int stop;                /* see out_set_stop() */
+	bool may_block;          /* fd is no regular file */
 	int err;                 /* of the first failed write, negative */
 	enum out_format format;
 	bool header;

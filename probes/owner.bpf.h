@@ -45,7 +45,7 @@ struct {
 
 static __always_inline bool nt_in_task(const struct sock *sk)
 {
-	return sk->sk_lock.owned;
+	return sk->sk_lock.owned != 0;
 }
 
 static __always_inline __u16 nt_cgroup_bits(void)
@@ -161,8 +161,22 @@ static __always_inline void nt_on_established(const struct sock *sk)
 		nt_remember(sk, bpf_ktime_get_ns(), false, NT_OWNER_NONE);
 }
 
+/*
+ * The kernel does not run a program again on a CPU where it is running (since 6.1, 05b24ff9b2cf): a
+ * packet that interrupts the program of a task, on its way to another socket's transition, would go
+ * unseen. So tools have two programs on transitions, one for tasks (NT_TASK) and one for the rest
+ * (NT_SOFTIRQ), which the packet finds idle. What the first misses is the second's.
+ */
+enum nt_context { NT_SOFTIRQ, NT_TASK };
+
+static __always_inline bool nt_not_mine(const struct sock *sk, enum nt_context context)
+{
+	return sk->sk_protocol != IPPROTO_TCP || nt_in_task(sk) != (context == NT_TASK);
+}
+
 /* Called on every transition of a TCP socket, before the tool looks at it. */
-static __always_inline void nt_on_state(const struct sock *sk, int oldstate, int newstate)
+static __always_inline void nt_on_state(const struct sock *sk, int oldstate, int newstate,
+					enum nt_context context)
 {
 	if (!nt_params.keep_owners)
 		return;
@@ -173,7 +187,7 @@ static __always_inline void nt_on_state(const struct sock *sk, int oldstate, int
 	else if (newstate == TCP_LISTEN || oldstate == TCP_LISTEN)
 		nt_on_listen(sk, oldstate, newstate);
 	else if ((newstate == TCP_FIN_WAIT1 || newstate == TCP_LAST_ACK || newstate == TCP_CLOSE) &&
-		 nt_in_task(sk))
+		 context == NT_TASK)
 		nt_claim(sk, NT_OWNER_IO);
 }
 
@@ -264,13 +278,15 @@ int BPF_PROG(nt_recv_tp, struct sock *sk)
 SEC("tp_btf/tcp_destroy_sock")
 int BPF_PROG(nt_destroy_tp, struct sock *sk)
 {
+	const struct nt_sock *s = nt_sock(sk);
+	bool ours = s && s->birth;
 	__u64 key = (__u64)sk;
 
-	if (!bpf_map_delete_elem(&nt_socks, &key))
-		return 0;
+	if (s)
+		bpf_map_delete_elem(&nt_socks, &key);
 	key = sk->__sk_common.skc_cookie.counter;
-	if (key)
-		bpf_map_delete_elem(&nt_held, &key);
+	if (!ours && key)
+		bpf_map_delete_elem(&nt_held, &key); /* older than us: it may be in the snapshot */
 	return 0;
 }
 

@@ -86,15 +86,27 @@ static __always_inline void session_end(struct sock *sk, int oldstate)
 	nt_emit(&e, sizeof(e));
 }
 
-SEC("tp_btf/inet_sock_set_state")
-int BPF_PROG(tcplife_state, struct sock *sk, int oldstate, int newstate)
+static __always_inline int on_state(struct sock *sk, int oldstate, int newstate,
+				    enum nt_context context)
 {
-	if (sk->sk_protocol != IPPROTO_TCP)
+	if (nt_not_mine(sk, context))
 		return 0;
-	nt_on_state(sk, oldstate, newstate);
+	nt_on_state(sk, oldstate, newstate, context);
 	if (newstate == TCP_CLOSE)
 		session_end(sk, oldstate);
 	return 0;
+}
+
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(tcplife_state, struct sock *sk, int oldstate, int newstate)
+{
+	return on_state(sk, oldstate, newstate, NT_SOFTIRQ);
+}
+
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(tcplife_task, struct sock *sk, int oldstate, int newstate)
+{
+	return on_state(sk, oldstate, newstate, NT_TASK);
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

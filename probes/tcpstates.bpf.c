@@ -82,17 +82,17 @@ static __always_inline void transition(struct sock *sk, struct seen *seen, int o
 	nt_emit(&e, sizeof(e));
 }
 
-SEC("tp_btf/inet_sock_set_state")
-int BPF_PROG(tcpstates_state, struct sock *sk, int oldstate, int newstate)
+static __always_inline int on_state(struct sock *sk, int oldstate, int newstate,
+				    enum nt_context context)
 {
 	struct seen now = { .since = bpf_ktime_get_ns(), .state = newstate };
 	struct seen *seen;
 	__u64 key = (__u64)sk;
 
 	/* A subflow of MPTCP may be set to the state it has. */
-	if (sk->sk_protocol != IPPROTO_TCP || oldstate == newstate)
+	if (nt_not_mine(sk, context) || oldstate == newstate)
 		return 0;
-	nt_on_state(sk, oldstate, newstate);
+	nt_on_state(sk, oldstate, newstate, context);
 	if (must_wait(sk, newstate)) {
 		now.held = oldstate;
 		now.cpu_pid = bpf_get_current_pid_tgid() >> 32;
@@ -109,6 +109,18 @@ int BPF_PROG(tcpstates_state, struct sock *sk, int oldstate, int newstate)
 	else
 		remember(key, &now);
 	return 0;
+}
+
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(tcpstates_state, struct sock *sk, int oldstate, int newstate)
+{
+	return on_state(sk, oldstate, newstate, NT_SOFTIRQ);
+}
+
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(tcpstates_task, struct sock *sk, int oldstate, int newstate)
+{
+	return on_state(sk, oldstate, newstate, NT_TASK);
 }
 
 static __always_inline int on_connect(struct sock *sk)

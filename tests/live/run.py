@@ -66,6 +66,7 @@ def in_child(function, pipe, log):
     except BaseException as error:
         traceback.print_exc()
         result = ["FAIL", f"{type(error).__name__}: {error}"]
+    sys.stdout.flush()
     result[1] = result[1][:3000]
     os.write(pipe, json.dumps(result).encode())
     os._exit(0)
