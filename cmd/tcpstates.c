@@ -79,7 +79,9 @@ static const struct attach_slot attach[] = {
 	{ .what = "state changes", .alts = { { { "tcpstates_state", "tcpstates_task" } } } },
 	{ .what = "local port of connects",
 	  .optional = true,
-	  .alts = { { { "tcpstates_connect_fentry" } } } },
+	  .alts = { { { "tcpstates_connect_fentry" } },
+		    { { "tcpstates_retransmit_tp" },
+		      "the row of SYN_SENT waits for an answer or a retransmit" } } },
 	ATTACH_OWNER,
 	{ 0 },
 };

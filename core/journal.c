@@ -98,6 +98,19 @@ static void put_field(struct journal *j, const struct tool *tool, const struct j
 	put(j, field->name, value);
 }
 
+/* A field whose only value is unknown is left out. */
+static bool is_unknown(const struct tool *tool, const struct journal_field *field, const void *row)
+{
+	const struct column *col = column_of(tool, field->column, strlen(field->column));
+	uint64_t ones;
+
+	if (!col)
+		return false;
+	ones = UINT64_MAX >> (64 - 8 * (col->size < 8 ? col->size : 8));
+	return (col->flags & COL_NULL_ONES && number_of(col, row) == ones) ||
+	       (col->flags & COL_NULL_ZERO && !number_of(col, row));
+}
+
 void journal_row(struct journal *journal, const struct out *out, const struct tool *tool,
 		 const void *row)
 {
@@ -111,7 +124,7 @@ void journal_row(struct journal *journal, const struct out *out, const struct to
 	snprintf(number, sizeof(number), "%" PRIu64, ((uint64_t)e->time + out_clock(out)) / 1000);
 	put(journal, "_SOURCE_REALTIME_TIMESTAMP", number);
 	for (field = tool->journal; field->name; field++)
-		if (!field->ip || field->ip == e->ip)
+		if ((!field->ip || field->ip == e->ip) && !is_unknown(tool, field, row))
 			put_field(journal, tool, field, row);
-	send(journal->fd, journal->entry, journal->len, MSG_NOSIGNAL);
+	send(journal->fd, journal->entry, journal->len, MSG_NOSIGNAL | MSG_DONTWAIT);
 }

@@ -356,7 +356,7 @@ int probe_map(const struct probe *probe, const char *name)
 	return bpf_object__find_map_fd_by_name(probe->object, name);
 }
 
-/* What this half of a pair misses is the other half's, see enum nt_context in probes/owner.bpf.h. */
+/* What this half of a pair misses is the other's, see enum nt_context in probes/owner.bpf.h. */
 static bool is_task_half(const char *program)
 {
 	const char *end = strrchr(program, '_');

@@ -37,6 +37,7 @@ struct session {
 	int n_probes;
 	struct bpf_insn *filters[SESSION_MAX_TOOLS];
 	uint64_t start; /* ns, CLOCK_MONOTONIC */
+	int64_t offset; /* CLOCK_REALTIME - CLOCK_MONOTONIC */
 	struct ring_buffer *ring;
 	volatile struct nt_reader *reader;
 	struct rows rows;
@@ -86,17 +87,30 @@ static void put_name(void *ctx, uint64_t id, const char *path)
 }
 
 /*
+ * The two clocks are slewed alike and part only when somebody sets the time. Two readings are never
+ * of the same moment, so small differences are ours: rows must not jump about by them.
+ */
+static void read_clock(struct session *s)
+{
+	int64_t offset = now(CLOCK_REALTIME) - now(CLOCK_MONOTONIC), moved = offset - s->offset;
+
+	if (moved > -1000000 && moved < 1000000)
+		return;
+	s->offset = offset;
+	out_set_clock(s->rows.out, offset);
+	if (s->recorder)
+		recorder_clock(s->recorder, offset);
+}
+
+/*
  * Reads what is in the ring and writes the rows out; in a merged run those that happened until
  * `until`. Returns the number of events read or kept back.
  */
 static int drain(struct session *s, uint64_t until)
 {
-	int64_t offset = now(CLOCK_REALTIME) - now(CLOCK_MONOTONIC);
 	int n;
 
-	out_set_clock(s->rows.out, offset);
-	if (s->recorder)
-		recorder_clock(s->recorder, offset);
+	read_clock(s);
 	n = ring_buffer__consume(s->ring);
 	merge_drain(&s->merge, until, print_event, s);
 	if (s->recorder) {

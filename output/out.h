@@ -36,8 +36,8 @@ void out_set_clock(struct out *out, int64_t realtime_minus_monotonic);
 int64_t out_clock(const struct out *out);
 
 /*
- * `fd` becomes readable when the process shall end (a signalfd): a reader that does not read is then
- * waited for a second at most, -ETIMEDOUT. -1: none.
+ * `fd` becomes readable when the process shall end (a signalfd): a reader that does not read is
+ * then waited for a second at most, -ETIMEDOUT. -1: none.
  */
 void out_set_stop(struct out *out, int fd);
 

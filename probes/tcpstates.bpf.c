@@ -73,9 +73,10 @@ static __always_inline void transition(struct sock *sk, struct seen *seen, int o
 {
 	struct tcpstates_event e = { .head.time = time };
 
-	e.duration_ns = seen && seen->since                               ? time - seen->since
-			: oldstate == TCP_CLOSE || oldstate == TCP_LISTEN ? 0
-									  : -1;
+	if (seen && seen->since)
+		e.duration_ns = time - seen->since;
+	else if (oldstate != TCP_CLOSE && newstate != TCP_SYN_RECV)
+		e.duration_ns = -1; /* it began before us; a new socket, or a child, begins now */
 	e.cpu_pid = bpf_get_current_pid_tgid() >> 32;
 	bpf_get_current_comm(e.cpu_comm, sizeof(e.cpu_comm));
 	fill(&e, sk, oldstate, newstate);
@@ -130,6 +131,15 @@ static __always_inline int on_connect(struct sock *sk)
 
 	if (seen)
 		release_held(sk, seen);
+	return 0;
+}
+
+/* Of a connect that is not answered, where tcp_connect() cannot be watched. */
+SEC("tp_btf/tcp_retransmit_skb")
+int BPF_PROG(tcpstates_retransmit_tp, struct sock *sk)
+{
+	if (sk->__sk_common.skc_state == TCP_SYN_SENT)
+		return on_connect(sk);
 	return 0;
 }
 

@@ -821,14 +821,21 @@ def test_full_speed_table():
 
 
 def test_full_speed_threads():
+    """Many more tasks than CPUs. What the kernel skips then is told."""
     space = nt.Space()
     count = nt.scaled(8000, 1000)
-    trace = Trace("--json", "--stats", spaces=[space])
+    trace = Trace("--json", "--stats", spaces=[space], may_miss=nt.SCALE < 1)
     report = nt.churn(space, "-n", count, "--threads", 8, "--processes", "-6", "--close", "half")
     nt.quiet(space)
     stats = trace.stop().stats()
-    equal((stats["sent"], len(trace.rows())), (2 * count, 2 * count), f"rows {stats}")
-    equal({r["pid"] for r in trace.rows()}, {report["server_pid"], report["client_pid"]}, "owners")
+    rows = trace.rows()
+    equal(len(rows), stats["sent"], "rows that were sent are printed")
+    if stats["missed"]:
+        check(f"skipped {stats['missed']} " in trace.stderr, f"it is told: {trace.stderr}")
+        check(0 <= 2 * count - len(rows) <= stats["missed"], f"{len(rows)} rows, {stats}")
+    else:
+        equal(len(rows), 2 * count, "rows")
+        equal({r["pid"] for r in rows}, {report["server_pid"], report["client_pid"]}, "owners")
 
 
 def test_two_at_once():
