@@ -57,11 +57,21 @@ need() {
 	}
 }
 
+# Says nothing unless it fails.
+quiet() {
+	local log status=0
+
+	log=$(mktemp)
+	"$@" >"$log" 2>&1 || status=$?
+	((status == 0)) || cat "$log" >&2
+	rm -f "$log"
+	return $status
+}
+
 build() {
 	need $build_packages
-	cmake -S . -B build -DNETTRACE_TESTS="${1:-OFF}" >/dev/null
-	cmake --build build -j"$(nproc)" | grep -vE '^\[|Built target' || true
-	[[ -x build/nettrace ]]
+	quiet cmake -S . -B build -DNETTRACE_TESTS="${1:-OFF}"
+	quiet cmake --build build -j"$(nproc)"
 }
 
 demo() {
@@ -88,11 +98,31 @@ demo() {
 # A build tree of its own for the sanitizers, and one for the fuzz targets.
 test_trees() {
 	build ON
-	cmake -S . -B build/asan -DNETTRACE_SANITIZE=ON -DCMAKE_BUILD_TYPE=Debug >/dev/null
-	cmake --build build/asan -j"$(nproc)" | grep -vE '^\[|Built target' || true
-	cmake -S . -B build/fuzz -DNETTRACE_FUZZ=ON -DNETTRACE_STATIC=OFF -DCMAKE_C_COMPILER=clang \
-		-DCMAKE_BUILD_TYPE=Debug >/dev/null
-	cmake --build build/fuzz -j"$(nproc)" --target fuzz_record fuzz_expr | grep -vE '^\[|Built target' || true
+	quiet cmake -S . -B build/asan -DNETTRACE_SANITIZE=ON -DCMAKE_BUILD_TYPE=Debug
+	quiet cmake --build build/asan -j"$(nproc)"
+	quiet cmake -S . -B build/fuzz -DNETTRACE_FUZZ=ON -DNETTRACE_STATIC=OFF -DCMAKE_C_COMPILER=clang \
+		-DCMAKE_BUILD_TYPE=Debug
+	quiet cmake --build build/fuzz -j"$(nproc)" --target fuzz_record fuzz_expr
+}
+
+# A fixed number of inputs each, from a fixed seed: the same run every time.
+fuzz() {
+	local target ok=0 failed=0
+
+	for target in record expr; do
+		mkdir -p build/fuzz/corpus
+		if "build/fuzz/tests/fuzz_$target" -runs=50000 -seed=1 -artifact_prefix=build/fuzz/ \
+			build/fuzz/corpus tests/replay/tcplife >"build/fuzz/$target.log" 2>&1; then
+			echo "ok fuzz-$target"
+			ok=$((ok + 1))
+		else
+			echo "FAIL fuzz-$target"
+			tail -40 "build/fuzz/$target.log"
+			failed=$((failed + 1))
+		fi
+	done
+	echo "$ok passed, $failed failed, 0 skipped"
+	return $((failed != 0))
 }
 
 # Adds up what the runners say of themselves: cmocka's summaries and the lines "N passed, N failed, N skipped".
@@ -113,11 +143,13 @@ run_tests() {
 
 	need $build_packages $test_packages
 	test_trees
-	rm -f $log $asan
+	rm -f $log $asan build/fuzz/run.log
+	fuzz >build/fuzz/run.log || failed=1
+	cat build/fuzz/run.log
 	ctest --test-dir build/asan -L 'unit|replay' -R "$only" --output-on-failure --no-tests=ignore || failed=1
 	ctest --test-dir build -R "$only" --output-on-failure --no-tests=ignore || failed=1
 	grep -hE '^(FAIL|skip|SKIP|GUEST SKIPPED|MOVING)' $log $asan 2>/dev/null || true
-	tally $(ls $log $asan 2>/dev/null) || failed=1
+	tally $(ls $log $asan build/fuzz/run.log 2>/dev/null) || failed=1
 	return $failed
 }
 

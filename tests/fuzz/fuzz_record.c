@@ -138,14 +138,15 @@ static struct filter_node *filter_of(const struct tool *tool)
 static void replay(const uint8_t *data, size_t size)
 {
 	static const enum out_format formats[] = { OUT_TABLE, OUT_CSV, OUT_JSON };
-	struct session_opts of_file = opts;
+	struct session_opts of_file;
 	struct fault fault;
 
 	must(ftruncate(memory, 0) || pwrite(memory, data, size, 0) != (ssize_t)size);
-	session_recorded_tools(&of_file, opts.replay, tools);
-	for (int i = 0; i < of_file.n_tools; i++)
-		of_file.filter[i] = filter_of(of_file.tools[i]);
 	for (size_t i = 0; i < 3; i++) {
+		of_file = opts;
+		session_open_recording(&of_file, opts.replay, tools);
+		for (int t = 0; t < of_file.n_tools; t++)
+			of_file.filter[t] = filter_of(of_file.tools[t]);
 		memset(&fault, 0, sizeof(fault));
 		of_file.format = formats[i];
 		/* What is refused is refused with a sentence. */

@@ -628,9 +628,10 @@ def test_many_forms():
     nt.quiet(space)
     rows = [traces["json"].stop().rows(), traces["csv"].stop().csv(),
             traces["table"].stop().table()[1]]
-    for trace in traces.values():
-        equal((trace.stats()["lost_buffer"], trace.stats()["lost_map"]), (0, 0), "losses")
-    equal([len(found) for found in rows], [10 * count + 2] * 3, "rows as JSON, CSV and table")
+    stats = [trace.stats() for trace in traces.values()]
+    for each in stats:
+        equal((each["lost_buffer"], each["lost_map"], each["missed"]), (0, 0, 0), "losses")
+    equal([len(found) for found in rows], [10 * count + 2] * 3, f"rows in each form ({stats})")
 
 
 def test_many_open():
