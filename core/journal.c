@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,36 +14,65 @@
 
 struct journal {
 	int fd;
+	uint64_t lost;
+	bool given_up; /* it reads nothing, and we shall end */
 	size_t len;
 	char entry[4096];
 };
 
-int journal_open(struct journal **journal)
+static int reconnect(struct journal *journal)
 {
 	struct sockaddr_un to = { .sun_family = AF_UNIX, .sun_path = JOURNAL_SOCKET };
+
+	return connect(journal->fd, (struct sockaddr *)&to, sizeof(to)) ? -errno : 0;
+}
+
+int journal_open(struct journal **journal)
+{
 	struct journal *j = calloc(1, sizeof(*j));
 	int err;
 
 	if (!j)
 		return -ENOMEM;
 	j->fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (j->fd >= 0 && !connect(j->fd, (struct sockaddr *)&to, sizeof(to))) {
+	err = j->fd < 0 ? -errno : reconnect(j);
+	if (!err) {
 		*journal = j;
 		return 0;
 	}
-	err = errno;
 	journal_close(j);
-	errno = err;
-	return -err;
+	return err;
 }
 
 void journal_close(struct journal *journal)
 {
 	if (!journal)
 		return;
+	if (journal->lost)
+		fprintf(stderr, "%" PRIu64 " rows did not reach the journal\n", journal->lost);
 	if (journal->fd >= 0)
 		close(journal->fd);
 	free(journal);
+}
+
+/* A journald that is busy is waited for; one that was started anew is found again. */
+static int send_entry(struct journal *journal, const struct out *out)
+{
+	bool again = true;
+	int err;
+
+	while (send(journal->fd, journal->entry, journal->len, MSG_NOSIGNAL | MSG_DONTWAIT) < 0) {
+		if (errno == EAGAIN)
+			err = out_wait(out, journal->fd);
+		else if (again && (errno == ECONNREFUSED || errno == ENOTCONN))
+			err = reconnect(journal), again = false;
+		else
+			err = errno == EINTR ? 0 : -errno;
+		journal->given_up = err == -ETIMEDOUT;
+		if (err)
+			return err;
+	}
+	return 0;
 }
 
 /* A value is one line: the cells escape line feeds, as everywhere in the table. */
@@ -126,5 +156,7 @@ void journal_row(struct journal *journal, const struct out *out, const struct to
 	for (field = tool->journal; field->name; field++)
 		if ((!field->ip || field->ip == e->ip) && !is_unknown(tool, field, row))
 			put_field(journal, tool, field, row);
-	send(journal->fd, journal->entry, journal->len, MSG_NOSIGNAL | MSG_DONTWAIT);
+	if (!journal->given_up && !send_entry(journal, out))
+		return;
+	journal->lost++;
 }

@@ -13,12 +13,12 @@
 
 struct journal;
 
-/* 0, or -errno with errno set: no journal here. */
+/* 0, or -errno: no journal here. */
 int journal_open(struct journal **journal);
 void journal_close(struct journal *journal);
 /*
- * One entry, as tool->journal says. An entry that the journal does not take is dropped: it has its
- * own limits.
+ * One entry, as tool->journal says. Those that the journal does not take are counted, and
+ * journal_close() says how many.
  */
 void journal_row(struct journal *journal, const struct out *out, const struct tool *tool,
 		 const void *row);

@@ -90,9 +90,10 @@ int rows_open(struct rows *rows, const struct session_opts *opts, struct fault *
 		if (code)
 			return code;
 	}
-	if (opts->journal && journal_open(&rows->journal))
+	code = opts->journal ? journal_open(&rows->journal) : 0;
+	if (code)
 		return fault_set(fault, EXIT_RUNNING, "--journal: " JOURNAL_SOCKET ": %s",
-				 strerror(errno));
+				 strerror(-code));
 	return 0;
 }
 

@@ -85,10 +85,9 @@ void out_set_stop(struct out *out, int fd)
 	out->stop = fd;
 }
 
-/* Until fd takes at least a PIPE_BUF without blocking. */
-static int wait_room(struct out *out)
+int out_wait(const struct out *out, int fd)
 {
-	struct pollfd fds[2] = { { .fd = out->fd, .events = POLLOUT },
+	struct pollfd fds[2] = { { .fd = fd, .events = POLLOUT },
 				 { .fd = out->stop, .events = POLLIN } };
 	int timeout = -1, n;
 
@@ -114,7 +113,7 @@ static int write_all(struct out *out, const char *text, size_t len)
 	int err;
 
 	while (len) {
-		err = out->may_block ? wait_room(out) : 0;
+		err = out->may_block ? out_wait(out, out->fd) : 0;
 		if (err)
 			return err;
 		n = write(out->fd, text, out->may_block && len > PIPE_BUF ? PIPE_BUF : len);

@@ -40,6 +40,8 @@ int64_t out_clock(const struct out *out);
  * then waited for a second at most, -ETIMEDOUT. -1: none.
  */
 void out_set_stop(struct out *out, int fd);
+/* Waits until `fd` takes something without blocking, as far as out_set_stop() lets it. */
+int out_wait(const struct out *out, int fd);
 
 /* Writes what is buffered. Once a write has failed, every later call returns that same error. */
 int out_flush(struct out *out);
