@@ -59,6 +59,12 @@ def equal(got, want, what):
         raise Fail(f"{what}: expected {want!r}, got {got!r}")
 
 
+def happened(stats, want, what):
+    """As many events as there were, but for those that the kernel skipped and told."""
+    got = stats["seen"] - stats["filtered"]
+    check(want - stats["missed"] <= got <= want, f"{what}: expected {want}, got {got} of {stats}")
+
+
 def near(got, want, share, what):
     if abs(got - want) > share * want:
         raise Fail(f"{what}: expected {want} within {share:.0%}, got {got}")

@@ -2,16 +2,14 @@
 """What every tool does alike: options, formats, exit codes, losses, recordings, bad luck."""
 import contextlib
 import datetime
-import fcntl
 import json
 import os
 import re
 import resource
+import select
 import shutil
 import signal
-import struct
 import subprocess
-import termios
 import time
 
 import nt
@@ -646,14 +644,10 @@ def test_output_blocked():
     space = nt.Space()
     read, write = os.pipe()
     trace = Trace("--json", spaces=[space], stdout=write)
-    os.close(write)
     nt.churn(space, "-n", 1000)
 
-    full = fcntl.fcntl(read, fcntl.F_GETPIPE_SZ) - 4096
-
-    def unread():
-        return struct.unpack("i", fcntl.ioctl(read, termios.FIONREAD, bytes(4)))[0]
-    nt.wait_for(lambda: unread() >= full, "the pipe to be full")
+    nt.wait_for(lambda: not select.select([], [write], [], 0)[1], "the pipe to be full")
+    os.close(write)
     trace.process.send_signal(signal.SIGTERM)
     try:
         trace.process.wait(nt.PATIENCE / 10)
@@ -676,7 +670,7 @@ def test_output_slow():
     trace.wait()
     stats = trace.check_sum()
     equal((trace.code, len(records)), (0, stats["sent"]), "exit status and rows")
-    equal(stats["seen"] - stats["filtered"], 2 * report["connections"], "events")
+    nt.happened(stats, 2 * report["connections"], "events")
     check(stats["lost_buffer"] > 0 and "--buffer" in trace.stderr,
           f"losses are told: {stats} {trace.stderr}")
 
@@ -717,10 +711,9 @@ def test_lost_buffer():
         stats = trace.stop().stats()
         made = 2 * report["connections"]
         # what other namespaces do is filtered
-        equal(stats["seen"] - stats["filtered"], made,
-              f"events of {made // 2} connections ({form})")
+        nt.happened(stats, made, f"events of {made // 2} connections ({form})")
         check(stats["lost_buffer"] > 0, f"4 KiB are not enough for {made} events: {stats}")
-        equal(stats["sent"] + stats["lost_buffer"], made, "sent and lost")
+        equal(stats["sent"] + stats["lost_buffer"], stats["seen"] - stats["filtered"], "sent and lost")
         rows = trace.rows() if form == "json" else trace.csv()
         equal(len(rows), stats["sent"], "rows that were sent are printed")
         for text in (f"{stats['lost_buffer']} events were lost", "--buffer"):
@@ -790,10 +783,10 @@ def test_closed_are_forgotten():
     trace = Trace("--json", spaces=[space])
     before = nt.bpf_map_keys(trace, "nt_socks")
     new = [nt.joined(space, space, "127.0.0.1", listener) for _ in range(count)]
-    for c, s in old:
-        nt.transfer(c, s, 1)  # old ones are noticed now
     rise = nt.bpf_map_keys(trace, "nt_socks") - before
-    check(rise >= 3 * count - stray, f"known of {4 * count} sockets: {rise}")
+    check(rise >= 2 * count - stray, f"known of {2 * count} new sockets: {rise}")
+    for c, s in old:
+        nt.transfer(c, s, 1)  # where receiving is seen, these become known too
     for c, s in old + new:
         c.close()
         nt.end_of(s)
