@@ -356,14 +356,6 @@ int probe_map(const struct probe *probe, const char *name)
 	return bpf_object__find_map_fd_by_name(probe->object, name);
 }
 
-/* What this half of a pair misses is the other's, see enum nt_context in probes/owner.bpf.h. */
-static bool is_task_half(const char *program)
-{
-	const char *end = strrchr(program, '_');
-
-	return end && !strcmp(end, "_task");
-}
-
 int probe_stats(const struct probe *probe, struct session_stats *stats)
 {
 	int cpus = libbpf_num_possible_cpus(), fd = probe_map(probe, "nt_counters"), i;
@@ -392,7 +384,7 @@ int probe_stats(const struct probe *probe, struct session_stats *stats)
 		len = sizeof(info);
 		if (bpf_program__fd(program) >= 0 &&
 		    !bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &len))
-			stats->missed += is_task_half(info.name) ? 0 : info.recursion_misses;
+			stats->missed += info.recursion_misses;
 	}
 	return err;
 }

@@ -165,7 +165,7 @@ static __always_inline void nt_on_established(const struct sock *sk)
  * The kernel does not run a program again on a CPU where it is running (since 6.1, 05b24ff9b2cf): a
  * packet that interrupts the program of a task, on its way to another socket's transition, would go
  * unseen. So tools have two programs on transitions, one for tasks (NT_TASK) and one for the rest
- * (NT_SOFTIRQ), which the packet finds idle. What the first misses is the second's.
+ * (NT_SOFTIRQ), which the packet finds idle.
  */
 enum nt_context { NT_SOFTIRQ, NT_TASK };
 
