@@ -76,7 +76,7 @@ static const struct journal_field journal[] = {
 };
 
 static const struct attach_slot attach[] = {
-	{ .what = "state changes", .alts = { { { "tcpstates_state", "tcpstates_task" } } } },
+	{ .what = "state changes", .alts = { { { "tcpstates_state", "tcpstates_state_again" } } } },
 	{ .what = "local port of connects",
 	  .optional = true,
 	  .alts = { { { "tcpstates_connect_fentry" } },

@@ -12,7 +12,7 @@
 #include "out.h"
 #include "tool.h"
 
-#define SESSION_MAX_TOOLS 16
+#define SESSION_MAX_TOOLS NT_MAX_TOOLS
 #define SESSION_MAX_SHOW 16
 
 struct session_opts {

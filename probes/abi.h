@@ -8,6 +8,7 @@
 #endif
 
 #define NT_MAX_CGROUPS 16
+#define NT_MAX_TOOLS 16 /* in one run; a power of two */
 #define NT_FILTER_MARK 0x4e54464c54455221 /* see probes/filter.bpf.h */
 #define NT_FILTER_SLOTS 2048              /* instructions that a filter may have */
 #define NT_COMM_LEN 16 /* TASK_COMM_LEN, include/linux/sched.h; any byte but NUL may occur */
@@ -77,7 +78,7 @@ struct nt_counters {
 /* One page shared with the reader. */
 struct nt_reader {
 	__u32 asleep; /* set before it sleeps without a timer; cleared by the probe that wakes it */
-	__u32 pad;
+	__u32 map_full; /* nt_socks had no room for a socket once */
 };
 
 /*
@@ -89,6 +90,7 @@ struct nt_sock {
 	__u32 active; /* it called connect(): its SYN is counted in bytes_acked */
 	__u32 pad;
 	struct nt_owner owner;
+	__u8 done[NT_MAX_TOOLS]; /* by tool: the state whose beginning it has handled */
 };
 
 /* Key of the map of listeners. */

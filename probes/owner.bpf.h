@@ -99,6 +99,8 @@ static __always_inline void nt_remember(const struct sock *sk, __u64 birth, bool
 {
 	struct nt_sock new = { .birth = birth, .active = active };
 	struct nt_counters *count;
+	struct nt_reader *reader;
+	__u32 zero = 0;
 	__u64 key = (__u64)sk;
 
 	if (how)
@@ -109,6 +111,9 @@ static __always_inline void nt_remember(const struct sock *sk, __u64 birth, bool
 		count = nt_count();
 		NT_COUNT(count, seen);
 		NT_COUNT(count, lost_map);
+		reader = bpf_map_lookup_elem(&nt_reader, &zero);
+		if (reader)
+			reader->map_full = 1;
 	}
 }
 
@@ -163,20 +168,41 @@ static __always_inline void nt_on_established(const struct sock *sk)
 
 /*
  * The kernel does not run a program again on a CPU where it is running (since 6.1, 05b24ff9b2cf): a
- * packet that interrupts the program of a task, on its way to another socket's transition, would go
- * unseen. So tools have two programs on transitions, one for tasks (NT_TASK) and one for the rest
- * (NT_SOFTIRQ), which the packet finds idle.
+ * packet or another task that interrupts it, on its way to another socket's transition, would go
+ * unseen. So tools have two programs on transitions with the same body. The first that runs marks
+ * the socket as done with this state, the second finds the mark; interrupting one leaves the other.
  */
-enum nt_context { NT_SOFTIRQ, NT_TASK };
+enum nt_turn { NT_FIRST, NT_SECOND };
 
-static __always_inline bool nt_not_mine(const struct sock *sk, enum nt_context context)
+static __always_inline bool nt_is_done(const struct sock *sk, int newstate, enum nt_turn turn)
 {
-	return sk->sk_protocol != IPPROTO_TCP || nt_in_task(sk) != (context == NT_TASK);
+	const struct nt_sock *s = nt_sock(sk);
+	const struct nt_reader *reader;
+	__u32 zero = 0;
+
+	if (s)
+		return s->done[nt_params.tool & (NT_MAX_TOOLS - 1)] == newstate;
+	if (turn == NT_FIRST)
+		return false;
+	/* The first marks every socket, but for want of room. */
+	reader = bpf_map_lookup_elem(&nt_reader, &zero);
+	return reader && reader->map_full;
+}
+
+static __always_inline void nt_done(const struct sock *sk, int newstate)
+{
+	struct nt_sock *s = nt_sock(sk);
+
+	if (!s) {
+		nt_remember(sk, 0, false, NT_OWNER_NONE);
+		s = nt_sock(sk);
+	}
+	if (s)
+		s->done[nt_params.tool & (NT_MAX_TOOLS - 1)] = newstate;
 }
 
 /* Called on every transition of a TCP socket, before the tool looks at it. */
-static __always_inline void nt_on_state(const struct sock *sk, int oldstate, int newstate,
-					enum nt_context context)
+static __always_inline void nt_on_state(const struct sock *sk, int oldstate, int newstate)
 {
 	if (!nt_params.keep_owners)
 		return;
@@ -187,7 +213,7 @@ static __always_inline void nt_on_state(const struct sock *sk, int oldstate, int
 	else if (newstate == TCP_LISTEN || oldstate == TCP_LISTEN)
 		nt_on_listen(sk, oldstate, newstate);
 	else if ((newstate == TCP_FIN_WAIT1 || newstate == TCP_LAST_ACK || newstate == TCP_CLOSE) &&
-		 context == NT_TASK)
+		 nt_in_task(sk))
 		nt_claim(sk, NT_OWNER_IO);
 }
 

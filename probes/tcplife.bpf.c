@@ -71,7 +71,7 @@ static __always_inline void session_end(struct sock *sk, int oldstate)
 	struct tcplife_event e = {};
 
 	/* A child that died before its handshake was complete was never a session. */
-	if (!tp || oldstate == TCP_LISTEN || (oldstate == TCP_SYN_RECV && !s))
+	if (!tp || oldstate == TCP_LISTEN || (oldstate == TCP_SYN_RECV && (!s || !s->birth)))
 		return;
 	e.head.time = bpf_ktime_get_ns();
 	nt_fill_flow(&e.head, sk, tp->inet_conn.icsk_inet.inet_sport);
@@ -86,27 +86,30 @@ static __always_inline void session_end(struct sock *sk, int oldstate)
 	nt_emit(&e, sizeof(e));
 }
 
-static __always_inline int on_state(struct sock *sk, int oldstate, int newstate,
-				    enum nt_context context)
+static __always_inline int on_state(struct sock *sk, int oldstate, int newstate, enum nt_turn turn)
 {
-	if (nt_not_mine(sk, context))
+	if (sk->sk_protocol != IPPROTO_TCP || newstate == TCP_SYN_RECV ||
+	    newstate == TCP_CLOSE_WAIT || newstate == TCP_FIN_WAIT2 || newstate == TCP_CLOSING)
 		return 0;
-	nt_on_state(sk, oldstate, newstate, context);
+	if (nt_is_done(sk, newstate, turn))
+		return 0;
+	nt_on_state(sk, oldstate, newstate);
 	if (newstate == TCP_CLOSE)
 		session_end(sk, oldstate);
+	nt_done(sk, newstate);
 	return 0;
 }
 
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(tcplife_state, struct sock *sk, int oldstate, int newstate)
 {
-	return on_state(sk, oldstate, newstate, NT_SOFTIRQ);
+	return on_state(sk, oldstate, newstate, NT_FIRST);
 }
 
 SEC("tp_btf/inet_sock_set_state")
-int BPF_PROG(tcplife_task, struct sock *sk, int oldstate, int newstate)
+int BPF_PROG(tcplife_state_again, struct sock *sk, int oldstate, int newstate)
 {
-	return on_state(sk, oldstate, newstate, NT_TASK);
+	return on_state(sk, oldstate, newstate, NT_SECOND);
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -83,22 +83,23 @@ static __always_inline void transition(struct sock *sk, struct seen *seen, int o
 	nt_emit(&e, sizeof(e));
 }
 
-static __always_inline int on_state(struct sock *sk, int oldstate, int newstate,
-				    enum nt_context context)
+static __always_inline int on_state(struct sock *sk, int oldstate, int newstate, enum nt_turn turn)
 {
 	struct seen now = { .since = bpf_ktime_get_ns(), .state = newstate };
 	struct seen *seen;
 	__u64 key = (__u64)sk;
 
 	/* A subflow of MPTCP may be set to the state it has. */
-	if (nt_not_mine(sk, context) || oldstate == newstate)
+	if (sk->sk_protocol != IPPROTO_TCP || oldstate == newstate ||
+	    nt_is_done(sk, newstate, turn))
 		return 0;
-	nt_on_state(sk, oldstate, newstate, context);
+	nt_on_state(sk, oldstate, newstate);
 	if (must_wait(sk, newstate)) {
 		now.held = oldstate;
 		now.cpu_pid = bpf_get_current_pid_tgid() >> 32;
 		bpf_get_current_comm(now.cpu_comm, sizeof(now.cpu_comm));
 		remember(key, &now);
+		nt_done(sk, newstate);
 		return 0;
 	}
 	seen = oldstate == TCP_CLOSE ? NULL : bpf_map_lookup_elem(&nt_sock_tool, &key);
@@ -109,19 +110,20 @@ static __always_inline int on_state(struct sock *sk, int oldstate, int newstate,
 		bpf_map_delete_elem(&nt_sock_tool, &key);
 	else
 		remember(key, &now);
+	nt_done(sk, newstate);
 	return 0;
 }
 
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(tcpstates_state, struct sock *sk, int oldstate, int newstate)
 {
-	return on_state(sk, oldstate, newstate, NT_SOFTIRQ);
+	return on_state(sk, oldstate, newstate, NT_FIRST);
 }
 
 SEC("tp_btf/inet_sock_set_state")
-int BPF_PROG(tcpstates_task, struct sock *sk, int oldstate, int newstate)
+int BPF_PROG(tcpstates_state_again, struct sock *sk, int oldstate, int newstate)
 {
-	return on_state(sk, oldstate, newstate, NT_TASK);
+	return on_state(sk, oldstate, newstate, NT_SECOND);
 }
 
 static __always_inline int on_connect(struct sock *sk)

@@ -493,9 +493,12 @@ def test_path_listen_unbound():
         s.close()
         sock.close()
     child = life(trace, lport=port, raddr=a.addr4)
-    equal((child.path, child.one("pid")), (f"{ACCEPTS} {SECOND}", os.getpid()), "the child")
+    # listen() announces LISTEN before it has a port: a child without an owner of its own has none
+    pids = {row["pid"] for row in child.rows} - {None}
+    equal((child.path, pids), (f"{ACCEPTS} {SECOND}", {os.getpid()}), "the child")
     listener = life(trace, rport=None)
-    equal((listener.path, listener.one("lport")), (LISTENER, port), "the listener")
+    ports = {row["lport"] for row in listener.rows} - {None}
+    equal((listener.path, ports), (LISTENER, {port}), "the listener")
 
 
 # What is older than the trace
@@ -537,6 +540,8 @@ def test_open_before_listener():
 
 def test_pending_at_end():
     """A SYN that nobody has answered yet is told when the tool ends, at the latest."""
+    if not sees_connects():
+        raise nt.Skip("tcp_connect() itself is not seen")
     b, a = nt.pair()
     b.drop()
     trace = Trace("--json", "--stats", spaces=(a, b))
