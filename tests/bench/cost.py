@@ -96,7 +96,7 @@ def program_costs():
     sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../live"))
     import bpf
     return [(p.name, p.run_time_ns / p.run_cnt, p.run_cnt) for p in bpf.programs()
-            if p.run_cnt and p.name.startswith(("nt_", "tcplife"))]
+            if p.run_cnt and p.name.startswith(("nt_", "tcp"))]
 
 
 def measure_programs(args):
@@ -107,7 +107,7 @@ def measure_programs(args):
         return
     work = tempfile.mkdtemp()
     with open(f"{work}/rows", "wb") as out:
-        tool = subprocess.Popen([args.nettrace, "tcplife", "--ready-file", f"{work}/ready"], stdout=out)
+        tool = subprocess.Popen([args.nettrace, args.tool, "--ready-file", f"{work}/ready"], stdout=out)
     wait_until(lambda: os.path.exists(f"{work}/ready"))
     churn(args)
     for name, ns, runs in program_costs():
@@ -122,7 +122,8 @@ def main():
     parser.add_argument("--nettrace", required=True)
     parser.add_argument("--churn", required=True)
     parser.add_argument("--connections", type=int, default=1000)
-    parser.add_argument("--other", help="libbpf-tools' tcplife, if it is there")
+    parser.add_argument("--tool", default="tcplife")
+    parser.add_argument("--other", help="libbpf-tools' tool of that name, if it is there")
     args = parser.parse_args()
 
     churn(args)  # warm: slabs, routes, page cache
@@ -130,14 +131,14 @@ def main():
     n = args.connections
     print(f"untraced: {base / n:,.0f} a connection")
     print(f"{'':28} {'added':>9} {'peak kB':>8} {'anon kB':>8} {'rows':>6}")
-    runs = [(f"nettrace tcplife -o {f}", [args.nettrace, "tcplife", "-o", f, "--ready-file", "@READY@"], "file")
+    runs = [(f"nettrace {args.tool} -o {f}", [args.nettrace, args.tool, "-o", f, "--ready-file", "@READY@"], "file")
             for f in ("table", "csv", "json")]
     if args.other and os.path.exists(args.other):
-        runs.append(("libbpf-tools tcplife", [args.other], "fds"))
+        runs.append((f"libbpf-tools {args.tool}", [args.other], "fds"))
     for name, command, ready in runs:
         r = measure(name, command, args, ready)
         print(f"{name:28} {(r['cpu'] - base) / n:9,.0f} {r['peak_kb']:8} {r['anon_kb']:8} {r['rows']:6}")
-    for name, command in (("nettrace tcplife", [args.nettrace, "tcplife"]), ("libbpf-tools tcplife", [args.other])):
+    for name, command in ((f"nettrace {args.tool}", [args.nettrace, args.tool]), (f"libbpf-tools {args.tool}", [args.other])):
         if command[0] and os.path.exists(command[0]):
             took = sorted(start_ms(command) for _ in range(3))
             print(f"{name:28} starts in {took[0]:.1f} to {took[-1]:.1f} ms")

@@ -14,14 +14,16 @@ cp "$here"/*.py "$share/bench"
 cp -r "$here/../live" "$share/live"
 
 echo "binary: $(stat -c %s "$nettrace") bytes"
-echo
-echo "this host ($(uname -r)), ns, 20000 connections"
-python3 -B "$here/cost.py" --nettrace "$nettrace" --churn "$churn" --connections 20000 --other /usr/sbin/tcplife
-for guest in ${GUESTS:-6.1}; do
+for tool in tcplife tcpstates; do
 	echo
-	echo "guest $guest, one CPU, instructions, 1000 connections"
-	"$here/../vm/run.sh" --icount --share "$share" "$guest" -- \
-		python3 -B /share/bench/cost.py --nettrace /share/nettrace --churn /share/churn \
-		--other /usr/sbin/tcplife ||
-		echo "guest $guest: not measured"
+	echo "this host ($(uname -r)), ns, 20000 connections"
+	python3 -B "$here/cost.py" --tool $tool --nettrace "$nettrace" --churn "$churn" \
+		--connections 20000 --other /usr/sbin/$tool
+	for guest in ${GUESTS:-6.1}; do
+		echo
+		echo "guest $guest, one CPU, instructions, 1000 connections"
+		"$here/../vm/run.sh" --icount --share "$share" "$guest" -- \
+			python3 -B /share/bench/cost.py --tool $tool --nettrace /share/nettrace \
+			--churn /share/churn --other /usr/sbin/$tool || echo "guest $guest: not measured"
+	done
 done

@@ -156,7 +156,7 @@ def parse():
     parser.add_argument("--scale", type=float,
                         help="of counts (1; 0.1 unless the kernel is native)")
     parser.add_argument("--limit", type=float,
-                        help="seconds a test may take (300; 400 unless native)")
+                        help="seconds a test may take (300; 240 unless native)")
     parser.add_argument("-v", "--verbose", action="store_true",
                         help="seconds of each test; tracebacks of failed ones on stderr")
     options = parser.parse_args()
@@ -168,7 +168,7 @@ def parse():
 def main():
     options = parse()
     native = options.kernel == "native"
-    limit = options.limit or (300 if native else 400)
+    limit = options.limit or (300 if native else 240)
     os.environ["NT_BIN"] = os.path.abspath(options.bin or "")
     os.environ["NT_CHURN"] = os.path.abspath(options.churn or "")
     os.environ["NT_SCALE"] = str(options.scale or (1 if native else 0.1))
