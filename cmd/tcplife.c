@@ -27,20 +27,7 @@ static const char *const ends[] = {
 #define EV struct tcplife_event
 
 static const struct column columns[] = {
-	COLUMN_TIME(EV),
-	COLUMN_ELAPSED(EV),
-	COLUMN_PID(EV),
-	COLUMN_TID(EV),
-	COLUMN_COMM(EV),
-	COLUMN_UID(EV),
-	COLUMN_CGROUP(EV),
-	COLUMN_NETNS(EV),
-	COLUMN_OWNER(EV),
-	COLUMN_IP(EV),
-	COLUMN_LADDR(EV),
-	COLUMN_LPORT(EV),
-	COLUMN_RADDR(EV),
-	COLUMN_RPORT(EV),
+	COLUMNS_COMMON(EV),
 	{ .name = "tx_bytes", .title = "TX_KB",
 	  .help = "payload bytes the peer acknowledged (table: KiB)",
 	  .type = COL_BYTES, COL_AT(EV, tx_bytes), .width = 5 },

@@ -19,20 +19,7 @@ static const char *const arrow[] = { "->" };
 #define EV struct tcpstates_event
 
 static const struct column columns[] = {
-	COLUMN_TIME(EV),
-	COLUMN_ELAPSED(EV),
-	COLUMN_PID(EV),
-	COLUMN_TID(EV),
-	COLUMN_COMM(EV),
-	COLUMN_UID(EV),
-	COLUMN_CGROUP(EV),
-	COLUMN_NETNS(EV),
-	COLUMN_OWNER(EV),
-	COLUMN_IP(EV),
-	COLUMN_LADDR(EV),
-	COLUMN_LPORT(EV),
-	COLUMN_RADDR(EV),
-	COLUMN_RPORT(EV),
+	COLUMNS_COMMON(EV),
 	{ .name = "skaddr", .title = "SKADDR", .help = "the kernel's address of the socket",
 	  .type = COL_HEX, COL_AT(EV, skaddr), .width = 16 },
 	{ .name = "cpu_pid", .title = "C-PID", .help = "process on the CPU, often not the owner",

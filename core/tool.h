@@ -159,6 +159,13 @@ struct tool {
 	{ .name = "rport", .title = "RPORT", .help = "remote port", .type = COL_NUM,               \
 	  COL_AT(ev, head.rport), .flags = COL_NULL_ZERO | COL_LEFT, .width = 5 }
 
+/* All of these, in the order of JSON. */
+#define COLUMNS_COMMON(ev)                                                                 \
+	COLUMN_TIME(ev), COLUMN_ELAPSED(ev), COLUMN_PID(ev), COLUMN_TID(ev),               \
+	COLUMN_COMM(ev), COLUMN_UID(ev), COLUMN_CGROUP(ev), COLUMN_NETNS(ev),              \
+	COLUMN_OWNER(ev), COLUMN_IP(ev), COLUMN_LADDR(ev), COLUMN_LPORT(ev),               \
+	COLUMN_RADDR(ev), COLUMN_RPORT(ev)
+
 extern const char *const names_owner[NT_OWNER_CONNECT + 1];
 
 #define NAMES_TCP_STATES 14

@@ -138,7 +138,8 @@ def main():
     for name, command, ready in runs:
         r = measure(name, command, args, ready)
         print(f"{name:28} {(r['cpu'] - base) / n:9,.0f} {r['peak_kb']:8} {r['anon_kb']:8} {r['rows']:6}")
-    for name, command in ((f"nettrace {args.tool}", [args.nettrace, args.tool]), (f"libbpf-tools {args.tool}", [args.other])):
+    for name, command in ((f"nettrace {args.tool}", [args.nettrace, args.tool]),
+                          (f"libbpf-tools {args.tool}", [args.other])):
         if command[0] and os.path.exists(command[0]):
             took = sorted(start_ms(command) for _ in range(3))
             print(f"{name:28} starts in {took[0]:.1f} to {took[-1]:.1f} ms")
