@@ -44,18 +44,6 @@ def read_skips(kernel):
     return skips
 
 
-def try_it(nt, function):
-    for last in (False, False, True):
-        try:
-            return function()
-        except nt.Missed as missed:
-            if last or nt.SCALE >= 1:
-                raise
-            print(f"{missed}: trying again")
-        finally:
-            nt.clean_up()
-
-
 def in_child(function, pipe, log):
     """Runs one test; what came of it goes into the pipe."""
     import nt
@@ -65,8 +53,11 @@ def in_child(function, pipe, log):
     os.dup2(log, 1)
     os.dup2(log, 2)
     try:
-        try_it(nt, function)
-        result = ["ok", ""]
+        try:
+            function()
+            result = ["ok", ""]
+        finally:
+            nt.clean_up()
     except nt.Skip as skip:
         result = ["skip", str(skip)]
     except nt.Fail as fail:

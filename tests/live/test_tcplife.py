@@ -621,7 +621,9 @@ def test_end_unreachable():
         except OSError as error:
             equal(error.errno, errno.EHOSTUNREACH, "errno of connect()")
     row = trace.row(rport=9)
-    equal((row["end"], row["raddr"], row["tx_bytes"]), ("unknown", "10.199.1.77", 0), "row")
+    # connect() may have taken the error from the socket before its close is seen
+    check(row["end"] in ("unknown", "local_close"), f"how it ended: {row}")
+    equal((row["raddr"], row["tx_bytes"]), ("10.199.1.77", 0), "row")
 
 
 def test_end_killed():
