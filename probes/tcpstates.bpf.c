@@ -102,7 +102,10 @@ static __always_inline int on_state(struct sock *sk, int oldstate, int newstate,
 		nt_done(sk, newstate);
 		return 0;
 	}
-	seen = oldstate == TCP_CLOSE ? NULL : bpf_map_lookup_elem(&nt_sock_tool, &key);
+	/* A new socket, or a child being born, has no past of its own. */
+	seen = NULL;
+	if (oldstate != TCP_CLOSE && !(oldstate == TCP_LISTEN && newstate == TCP_SYN_RECV))
+		seen = bpf_map_lookup_elem(&nt_sock_tool, &key);
 	if (seen)
 		release_held(sk, seen);
 	transition(sk, seen, oldstate, newstate, now.since);
