@@ -60,6 +60,24 @@ struct user_pt_regs {
 #endif
 #include <bpf/bpf_tracing.h>
 
+/*
+ * How a program may read kernel memory. What the verifier knows the type of (tp_btf, fentry) is
+ * loaded directly: that is allowed under lockdown=confidentiality too. Elsewhere (kprobes, pointers
+ * found in maps) it takes a helper. A constant in always-inlined code, so only one remains.
+ */
+enum nt_way { NT_DIRECT, NT_PROBE };
+
+/* A scalar or pointer one dereference away, zero-extended. */
+#define NT_READ(way, lvalue)                                                                       \
+	({                                                                                         \
+		typeof((lvalue) + 0) nt_value_ = 0;                                                \
+		if ((way) == NT_DIRECT)                                                            \
+			nt_value_ = (lvalue);                                                      \
+		else                                                                               \
+			bpf_core_read(&nt_value_, sizeof(lvalue), &(lvalue));                      \
+		nt_value_;                                                                         \
+	})
+
 #define AF_INET 2
 #define AF_INET6 10
 #define IPPROTO_TCP 6

@@ -218,11 +218,9 @@ static __always_inline void nt_on_state(const struct sock *sk, int oldstate, int
 }
 
 static __always_inline const struct nt_owner *nt_listener_of(const struct nt_event *e,
-							     const struct sock *sk)
+							     __u16 family)
 {
-	struct nt_listener key = { .netns = e->netns,
-				   .port = e->lport,
-				   .family = sk->__sk_common.skc_family };
+	struct nt_listener key = { .netns = e->netns, .port = e->lport, .family = family };
 	const struct nt_owner *found;
 
 	__builtin_memcpy(key.addr, e->laddr, sizeof(key.addr));
@@ -239,8 +237,8 @@ static __always_inline const struct nt_owner *nt_listener_of(const struct nt_eve
  * The owner of `sk` by the rule above; `s` is what is remembered of it or NULL. `e` is filled but
  * for its owner.
  */
-static __always_inline void nt_fill_owner(struct nt_event *e, const struct sock *sk,
-					  const struct nt_sock *s)
+static __always_inline void nt_read_owner(struct nt_event *e, const struct sock *sk,
+					  const struct nt_sock *s, enum nt_way way)
 {
 	const struct nt_owner *found = NULL;
 	__u64 cookie;
@@ -249,14 +247,14 @@ static __always_inline void nt_fill_owner(struct nt_event *e, const struct sock 
 		e->owner = s->owner;
 		return;
 	}
-	cookie = sk->__sk_common.skc_cookie.counter;
+	cookie = NT_READ(way, sk->__sk_common.skc_cookie.counter);
 	if (cookie)
 		found = bpf_map_lookup_elem(&nt_held, &cookie);
 	if (found) {
 		e->owner = *found;
 		return;
 	}
-	found = nt_listener_of(e, sk);
+	found = nt_listener_of(e, NT_READ(way, sk->__sk_common.skc_family));
 	if (found) {
 		e->owner = *found;
 		e->owner.how = NT_OWNER_INHERITED;
@@ -265,13 +263,19 @@ static __always_inline void nt_fill_owner(struct nt_event *e, const struct sock 
 	}
 }
 
+static __always_inline void nt_fill_owner(struct nt_event *e, const struct sock *sk,
+					  const struct nt_sock *s)
+{
+	nt_read_owner(e, sk, s, NT_DIRECT);
+}
+
 /*
  * The variants of seeing accept(): sock_graft() ties the new socket to its file, in the acceptor's
  * context, after any wait. Other families accept that way too, and would never leave the map again.
  */
-static __always_inline int nt_on_accept(const struct sock *sk, __u16 family, __u16 protocol)
+static __always_inline int nt_on_accept(const struct sock *sk, enum nt_way way)
 {
-	if ((family == AF_INET || family == AF_INET6) && protocol == IPPROTO_TCP)
+	if (nt_is_tcp(sk, way))
 		nt_claim(sk, NT_OWNER_ACCEPT);
 	return 0;
 }
@@ -279,14 +283,13 @@ static __always_inline int nt_on_accept(const struct sock *sk, __u16 family, __u
 SEC("fentry/security_sock_graft")
 int BPF_PROG(nt_accept_fentry, struct sock *sk)
 {
-	return nt_on_accept(sk, sk->__sk_common.skc_family, sk->sk_protocol);
+	return nt_on_accept(sk, NT_DIRECT);
 }
 
 SEC("kprobe/security_sock_graft")
 int BPF_KPROBE(nt_accept_kprobe, struct sock *sk)
 {
-	return nt_on_accept(sk, BPF_CORE_READ(sk, __sk_common.skc_family),
-			    BPF_CORE_READ(sk, sk_protocol));
+	return nt_on_accept(sk, NT_PROBE);
 }
 
 /*

@@ -19,22 +19,43 @@ static __always_inline void nt_put_ip6(__u8 *to, const __be32 *addr)
 	__builtin_memcpy(to, addr, 16);
 }
 
+static __always_inline bool nt_is_tcp(const struct sock *sk, enum nt_way way)
+{
+	__u16 family = NT_READ(way, sk->__sk_common.skc_family);
+
+	return (family == AF_INET || family == AF_INET6) &&
+	       NT_READ(way, sk->sk_protocol) == IPPROTO_TCP;
+}
+
 /*
  * The port comes from inet_sport, not skc_num: __inet_put_port() has cleared skc_num when CLOSE is
  * announced. An IPv6 socket with a mapped peer counts as IPv4.
  */
-static __always_inline void nt_fill_flow(struct nt_event *e, const struct sock *sk, __be16 sport)
+static __always_inline void nt_read_flow(struct nt_event *e, const struct sock *sk, __be16 sport,
+					 enum nt_way way)
 {
-	e->netns = sk->__sk_common.skc_net.net->ns.inum;
+	const struct sock_common *skc = &sk->__sk_common;
+	const struct net *net = NT_READ(way, skc->skc_net.net);
+
+	e->netns = NT_READ(way, net->ns.inum);
 	e->lport = bpf_ntohs(sport);
-	e->rport = bpf_ntohs(sk->__sk_common.skc_dport);
-	nt_put_ip6(e->laddr, sk->__sk_common.skc_v6_rcv_saddr.in6_u.u6_addr32);
-	nt_put_ip6(e->raddr, sk->__sk_common.skc_v6_daddr.in6_u.u6_addr32);
-	if (sk->__sk_common.skc_family == AF_INET) {
-		nt_put_ip4(e->laddr, sk->__sk_common.skc_rcv_saddr);
-		nt_put_ip4(e->raddr, sk->__sk_common.skc_daddr);
+	e->rport = bpf_ntohs(NT_READ(way, skc->skc_dport));
+	if (NT_READ(way, skc->skc_family) == AF_INET) {
+		nt_put_ip4(e->laddr, NT_READ(way, skc->skc_rcv_saddr));
+		nt_put_ip4(e->raddr, NT_READ(way, skc->skc_daddr));
+	} else if (way == NT_DIRECT) {
+		nt_put_ip6(e->laddr, skc->skc_v6_rcv_saddr.in6_u.u6_addr32);
+		nt_put_ip6(e->raddr, skc->skc_v6_daddr.in6_u.u6_addr32);
+	} else {
+		bpf_core_read(e->laddr, 16, &skc->skc_v6_rcv_saddr);
+		bpf_core_read(e->raddr, 16, &skc->skc_v6_daddr);
 	}
 	e->ip = *(__u64 *)e->raddr == 0 && *(__u32 *)(e->raddr + 8) == NT_MAPPED_PREFIX ? 4 : 6;
+}
+
+static __always_inline void nt_fill_flow(struct nt_event *e, const struct sock *sk, __be16 sport)
+{
+	nt_read_flow(e, sk, sport, NT_DIRECT);
 }
 
 #endif
