@@ -82,6 +82,7 @@ static const struct uniform_opt {
 		      true },
 };
 
+#define MAX_EXPRS 16
 #define KEY_UNIFORM 0x1000
 #define KEY_OWN 0x2000
 
@@ -94,8 +95,11 @@ struct parser {
 	int letters[128];          /* letter to key, 0: free */
 	char letter_of[U_COUNT];   /* given by the tool to a uniform option */
 	struct argp_option table[U_COUNT + 40];
-	int n, n_show;
+	int n, n_show, n_args;
 	bool want4, want6;
+	const char *exprs[MAX_EXPRS]; /* read at the end: -c gives the tool other columns */
+	int n_exprs;
+	char args_doc[64];
 };
 
 static int uniform_by_name(const char *name)
@@ -176,9 +180,10 @@ static void build_table(struct parser *p)
 	}
 }
 
-static void refuse(struct argp_state *state, int option, const char *arg, const char *why)
+/* `what` is the option with its dashes, or the argument's name. */
+static void refuse(struct argp_state *state, const char *what, const char *arg, const char *why)
 {
-	argp_failure(state, EXIT_USAGE, 0, "--%s: '%s' is %s", uniform[option].name, arg, why);
+	argp_failure(state, EXIT_USAGE, 0, "%s: '%s' is %s", what, arg, why);
 }
 
 static void parse_field(struct parser *p, struct argp_state *state, int option, const char *arg)
@@ -203,7 +208,7 @@ static void parse_field(struct parser *p, struct argp_state *state, int option, 
 }
 
 /* The expression with a caret under the offending word. */
-static void parse_filter(struct parser *p, struct argp_state *state, const char *arg)
+static void parse_expr(struct parser *p, struct argp_state *state, const char *arg)
 {
 	struct session_opts *opts = p->opts;
 	struct filter_node *node;
@@ -224,7 +229,7 @@ static void parse_filter(struct parser *p, struct argp_state *state, const char 
 	}
 }
 
-static uint64_t whole(struct argp_state *state, int option, const char *arg, uint64_t min,
+static uint64_t whole(struct argp_state *state, const char *what, const char *arg, uint64_t min,
 		      uint64_t max)
 {
 	uint64_t value;
@@ -233,11 +238,11 @@ static uint64_t whole(struct argp_state *state, int option, const char *arg, uin
 	errno = 0;
 	value = strtoull(arg, &end, 10);
 	if (!isdigit((unsigned char)*arg) || *end || errno || value < min || value > max)
-		refuse(state, option, arg, "no number that is possible here");
+		refuse(state, what, arg, "no number that is possible here");
 	return value;
 }
 
-static uint64_t seconds(struct argp_state *state, int option, const char *arg)
+static uint64_t seconds(struct argp_state *state, const char *what, const char *arg)
 {
 	double value;
 	char *end;
@@ -245,11 +250,11 @@ static uint64_t seconds(struct argp_state *state, int option, const char *arg)
 	value = strtod(arg, &end);
 	if (strspn(arg, "0123456789.") != strlen(arg) || !*arg || *end || value > 1e9 ||
 	    llround(value * 1e9) <= 0)
-		refuse(state, option, arg, "no positive number of seconds");
+		refuse(state, what, arg, "no positive number of seconds");
 	return llround(value * 1e9);
 }
 
-static uint64_t size(struct argp_state *state, int option, const char *arg)
+static uint64_t size(struct argp_state *state, const char *what, const char *arg)
 {
 	static const char units[] = "KMG";
 	uint64_t value, bytes = 4096;
@@ -262,11 +267,11 @@ static uint64_t size(struct argp_state *state, int option, const char *arg)
 	if (unit)
 		end++;
 	if (!isdigit((unsigned char)*arg) || *end || errno || value > UINT32_MAX || !value)
-		refuse(state, option, arg, "no size; 256K or 16M is one");
+		refuse(state, what, arg, "no size; 256K or 16M is one");
 	if (unit)
 		value <<= 10 * (unit - units + 1);
 	if (value > 1ull << 30)
-		refuse(state, option, arg, "more than 1G");
+		refuse(state, what, arg, "more than 1G");
 	while (bytes < value) /* the kernel takes powers of two */
 		bytes *= 2;
 	return bytes;
@@ -279,16 +284,15 @@ static enum out_format format(struct argp_state *state, const char *arg)
 	if (!strcmp(arg, "csv"))
 		return OUT_CSV;
 	if (strcmp(arg, "json"))
-		refuse(state, U_OUTPUT, arg, "no format; table, csv and json are");
+		refuse(state, "--output", arg, "no format; table, csv and json are");
 	return OUT_JSON;
 }
 
-static void parse_columns(struct parser *p, const char *arg)
+static void columns_asked(const struct parser *p)
 {
 	int i;
 
-	p->opts->columns = arg;
-	if (strcmp(arg, "help"))
+	if (!p->opts->columns || strcmp(p->opts->columns, "help"))
 		return;
 	for (i = 0; i < p->opts->n_tools; i++)
 		columns_help(stdout, p->opts->tools[i]->columns);
@@ -300,15 +304,17 @@ static void parse_run(struct parser *p, struct argp_state *state, int option, ch
 	struct session_opts *opts = p->opts;
 
 	switch (option) {
-	case U_DURATION: opts->duration_ns = seconds(state, option, arg); break;
-	case U_MAX_EVENTS: opts->max_events = whole(state, option, arg, 1, UINT64_MAX); break;
+	case U_DURATION: opts->duration_ns = seconds(state, "--duration", arg); break;
+	case U_MAX_EVENTS:
+		opts->max_events = whole(state, "--max-events", arg, 1, UINT64_MAX);
+		break;
 	case U_RECORD: opts->record = arg; break;
 	case U_READY_FILE: opts->ready_file = arg; break;
 	case U_EXPLAIN: opts->explain = true; break;
 	case U_STATS: opts->stats = true; break;
 	case U_STRICT: opts->strict = true; break;
-	case U_BUFFER: opts->ring_bytes = size(state, option, arg); break;
-	case U_SOCKETS: opts->max_sockets = whole(state, option, arg, 1, 1 << 24); break;
+	case U_BUFFER: opts->ring_bytes = size(state, "--buffer", arg); break;
+	case U_SOCKETS: opts->max_sockets = whole(state, "--sockets", arg, 1, 1 << 24); break;
 	case U_VERBOSE: opts->verbose = true; break;
 	case U_DEBUG: opts->debug = true; break;
 	}
@@ -325,11 +331,16 @@ static void parse_uniform(struct parser *p, struct argp_state *state, int option
 	switch (option) {
 	case U_IPV4: p->want4 = true; break;
 	case U_IPV6: p->want6 = true; break;
-	case U_FILTER: parse_filter(p, state, arg); break;
+	case U_FILTER:
+		if (p->n_exprs == MAX_EXPRS)
+			argp_failure(state, EXIT_USAGE, 0, "--filter: more than %d of them",
+				     MAX_EXPRS);
+		p->exprs[p->n_exprs++] = arg;
+		break;
 	case U_OUTPUT: opts->format = format(state, arg); break;
 	case U_CSV: opts->format = OUT_CSV; break;
 	case U_JSON: opts->format = OUT_JSON; break;
-	case U_COLUMNS: parse_columns(p, arg); break;
+	case U_COLUMNS: opts->columns = arg; break;
 	case U_NO_HEADER: opts->header = false; break;
 	default: parse_run(p, state, option, arg);
 	}
@@ -341,6 +352,9 @@ static void finish(struct parser *p, struct argp_state *state)
 	struct session_opts *opts = p->opts;
 	int i;
 
+	columns_asked(p);
+	for (i = 0; i < p->n_exprs; i++)
+		parse_expr(p, state, p->exprs[i]);
 	if (p->want4 != p->want6)
 		parse_field(p, state, FIELD_IP, p->want4 ? "4" : "6");
 	for (i = 0; i < opts->n_tools; i++) {
@@ -352,17 +366,96 @@ static void finish(struct parser *p, struct argp_state *state)
 	}
 }
 
+/* "word=column,word=column": the column of `word`, or NULL. */
+static const char *sort_column(const char *list, const char *word)
+{
+	size_t len = strlen(word);
+	const char *at = list;
+	static char column[32];
+
+	while (at && (strncmp(at, word, len) || at[len] != '=')) {
+		at = strchr(at, ',');
+		at = at ? at + 1 : NULL;
+	}
+	if (!at)
+		return NULL;
+	snprintf(column, sizeof(column), "%.*s", (int)strcspn(at + len + 1, ","), at + len + 1);
+	return column;
+}
+
+static void parse_own(struct parser *p, struct argp_state *state, const struct opt *o, char *arg)
+{
+	struct session_opts *opts = p->opts;
+	char what[40];
+
+	if (o->name)
+		snprintf(what, sizeof(what), "--%s", o->name);
+	else
+		snprintf(what, sizeof(what), "-%c", o->letter);
+	opts->flags |= o->flag;
+	switch (o->kind) {
+	case OPT_SHOW:
+		if (o->target && p->n_show < SESSION_MAX_SHOW)
+			opts->show[p->n_show++] = o->target;
+		break;
+	case OPT_SAME_AS:
+		break; /* has the uniform option's key */
+	case OPT_JOURNAL: opts->journal = true; break;
+	case OPT_COUNT: opts->tools[0] = opts->tools[0]->counted; break;
+	case OPT_INTERVAL: opts->interval_ns = seconds(state, what, arg); break;
+	case OPT_ROWS: opts->rows = whole(state, what, arg, 1, UINT32_MAX); break;
+	case OPT_TITLE: opts->title = o->target ? '-' : '+'; break;
+	case OPT_SORT:
+		opts->sort = sort_column(o->target, arg);
+		if (!opts->sort)
+			refuse(state, what, arg, "nothing to sort by");
+	}
+}
+
+/* The filter "COLUMN >= ARGms". */
+static void parse_at_least(struct parser *p, struct argp_state *state, const struct arg *a,
+			   const char *arg)
+{
+	static char expr[96];
+	double ms;
+	char *end;
+
+	ms = strtod(arg, &end);
+	if (strspn(arg, "0123456789.") != strlen(arg) || !*arg || *end || ms > 1e9)
+		refuse(state, a->name, arg, "no number of milliseconds");
+	snprintf(expr, sizeof(expr), "%s >= %.6fms", a->target, ms);
+	if (p->n_exprs < MAX_EXPRS)
+		p->exprs[p->n_exprs++] = expr;
+}
+
+static void parse_arg(struct parser *p, struct argp_state *state, char *arg)
+{
+	const struct arg *args = p->opts->n_tools == 1 ? p->opts->tools[0]->args : NULL, *a;
+
+	if (p->replay && !p->opts->replay) {
+		p->opts->replay = arg;
+		return;
+	}
+	a = args ? &args[p->n_args] : NULL;
+	if (p->replay || !a || !a->name)
+		argp_failure(state, EXIT_USAGE, 0, "'%s' is one argument too many", arg);
+	p->n_args++;
+	switch (a->kind) {
+	case ARG_INTERVAL: p->opts->interval_ns = seconds(state, a->name, arg); break;
+	case ARG_READINGS:
+		p->opts->readings = whole(state, a->name, arg, 1, UINT64_MAX);
+		break;
+	case ARG_AT_LEAST_MS: parse_at_least(p, state, a, arg);
+	}
+}
+
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
 	struct parser *p = state->input;
-	const struct opt *o;
 
 	switch (key) {
 	case ARGP_KEY_ARG:
-		if (p->replay && !p->opts->replay)
-			p->opts->replay = arg;
-		else
-			argp_failure(state, EXIT_USAGE, 0, "'%s' is one argument too many", arg);
+		parse_arg(p, state, arg);
 		return 0;
 	case ARGP_KEY_END:
 		if (p->replay && !p->opts->replay)
@@ -375,17 +468,26 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	if (key > 0 && key < 128)
 		key = p->letters[key];
 	if (key >= KEY_OWN && key < KEY_OWN + 64) {
-		o = &p->own[key - KEY_OWN];
-		if (o->kind == OPT_JOURNAL)
-			p->opts->journal = true;
-		else if (p->n_show < SESSION_MAX_SHOW)
-			p->opts->show[p->n_show++] = o->target;
+		parse_own(p, state, &p->own[key - KEY_OWN], arg);
 		return 0;
 	}
 	if (key < KEY_UNIFORM || key >= KEY_UNIFORM + U_COUNT)
 		return ARGP_ERR_UNKNOWN;
 	parse_uniform(p, state, key - KEY_UNIFORM, arg);
 	return 0;
+}
+
+/* "[INTERVAL [COUNT]]" */
+static void put_args_doc(struct parser *p)
+{
+	const struct arg *a = p->own ? p->opts->tools[0]->args : NULL;
+	size_t at = 0, n = 0, i;
+
+	for (; a && a->name && at < sizeof(p->args_doc); a++, n++)
+		at += snprintf(p->args_doc + at, sizeof(p->args_doc) - at, "%s[%s", n ? " " : "",
+			       a->name);
+	for (i = 0; i < n && at < sizeof(p->args_doc); i++)
+		at += snprintf(p->args_doc + at, sizeof(p->args_doc) - at, "]");
 }
 
 /* argp puts what stands behind \v after the options. */
@@ -418,8 +520,7 @@ static char *doc_of(const struct parser *p)
 void options_parse(struct session_opts *opts, const char *name, bool replay, int argc, char **argv)
 {
 	struct parser p = { .opts = opts, .name = name, .replay = replay, .fields = ~0u };
-	struct argp argp = { .options = p.table, .parser = parse,
-			     .args_doc = replay ? "FILE" : NULL };
+	struct argp argp = { .options = p.table, .parser = parse };
 	char *doc;
 	int i;
 
@@ -430,6 +531,11 @@ void options_parse(struct session_opts *opts, const char *name, bool replay, int
 		p.fields &= opts->tools[i]->fields;
 	p.own = opts->n_tools == 1 ? opts->tools[0]->opts : NULL;
 	build_table(&p);
+	if (replay)
+		snprintf(p.args_doc, sizeof(p.args_doc), "FILE");
+	else
+		put_args_doc(&p);
+	argp.args_doc = p.args_doc;
 	doc = doc_of(&p);
 	argp.doc = doc;
 	argp_err_exit_status = EXIT_USAGE;
@@ -480,9 +586,23 @@ static void put_option(FILE *to, bool first, char letter, const char *name, cons
 	fputc('}', to);
 }
 
-static void put_tool(FILE *to, const struct tool *tool)
+static void put_columns(FILE *to, const char *key, const struct column *columns)
 {
 	const struct column *col;
+
+	fprintf(to, ",\"%s\":[", key);
+	for (col = columns; col->name; col++) {
+		fprintf(to, "%s{\"name\":\"%s\"", col == columns ? "" : ",", col->name);
+		put_text(to, "title", col->title);
+		put_text(to, "help", col->help);
+		fprintf(to, ",\"hidden\":%s}", col->flags & COL_HIDDEN ? "true" : "false");
+	}
+	fputc(']', to);
+}
+
+static void put_tool(FILE *to, const struct tool *tool)
+{
+	const struct arg *a = tool->args;
 	const char *sep = "";
 	const struct opt *o;
 	int i;
@@ -499,14 +619,17 @@ static void put_tool(FILE *to, const struct tool *tool)
 			fprintf(to, "%s\"%s\"", sep, fields_info[i].name);
 			sep = ",";
 		}
-	fputs("],\"columns\":[", to);
-	for (col = tool->columns; col->name; col++) {
-		fprintf(to, "%s{\"name\":\"%s\"", col == tool->columns ? "" : ",", col->name);
-		put_text(to, "title", col->title);
-		put_text(to, "help", col->help);
-		fprintf(to, ",\"hidden\":%s}", col->flags & COL_HIDDEN ? "true" : "false");
+	fputs("],\"args\":[", to);
+	for (; a && a->name; a++) {
+		fprintf(to, "%s{\"name\":\"%s\"", a == tool->args ? "" : ",", a->name);
+		put_text(to, "help", a->help);
+		fputc('}', to);
 	}
-	fputs("]}", to);
+	fputc(']', to);
+	put_columns(to, "columns", tool->columns);
+	if (tool->counted)
+		put_columns(to, "counted", tool->counted->columns);
+	fputc('}', to);
 }
 
 void options_registry(FILE *to, const struct tool *const *tools, int n)

@@ -36,6 +36,12 @@ struct session_opts {
 	bool want_mntns;
 	uint64_t duration_ns;     /* 0: until stopped */
 	uint64_t max_events;      /* 0: any number */
+	uint64_t interval_ns;     /* between readings of tool->sums; 0: as the tool says */
+	uint64_t readings;        /* stop after so many; 0: any number */
+	uint64_t rows;            /* of a reading; 0: as the tool says */
+	const char *sort;         /* column; NULL: as the tool says */
+	char title;               /* of readings: '+' yes, '-' no, 0: as the tool says */
+	uint32_t flags;           /* nt_params.flags */
 	uint64_t ring_bytes;      /* a power of two */
 	uint32_t max_sockets;     /* 0: by how many are open */
 	const char *record, *ready_file;

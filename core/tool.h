@@ -38,9 +38,14 @@ enum {
 
 /* What an option of the tool's own does. Most are other names of what every tool has. */
 enum opt_kind {
-	OPT_SHOW,   /* shows the hidden column `target` */
+	OPT_SHOW,    /* shows the hidden columns `target` ("a,b"), if any */
 	OPT_SAME_AS, /* is the uniform option `target` */
 	OPT_JOURNAL, /* each row goes to the systemd journal too, see struct journal_field */
+	OPT_COUNT,   /* rows are those of tool->counted */
+	OPT_INTERVAL, /* tool->sums are read every `arg` seconds */
+	OPT_ROWS,    /* only so many rows of each reading */
+	OPT_TITLE,   /* tool->sums->title is printed; with a leading '!' as `target`: is not */
+	OPT_SORT,    /* rows of a reading by a column; `target`: "word=column,word=column" */
 };
 
 /* The list ends with an entry without letter and name. */
@@ -51,6 +56,35 @@ struct opt {
 	const char *help;
 	enum opt_kind kind;
 	const char *target;
+	uint32_t flag;    /* also sets these bits of nt_params.flags */
+};
+
+/* What a word without dashes means. They are optional, in this order. */
+enum arg_kind {
+	ARG_INTERVAL,    /* seconds, as OPT_INTERVAL */
+	ARG_READINGS,    /* stop after so many of them */
+	ARG_AT_LEAST_MS, /* the filter `target` >= so many milliseconds */
+};
+
+/* The list ends with an entry without a name. */
+struct arg {
+	const char *name, *help;
+	enum arg_kind kind;
+	const char *target;
+};
+
+/*
+ * Rows that the kernel adds up (probes/sums.bpf.h) and we read at intervals. They begin with a
+ * struct nt_sum. Columns with COL_ADD or COL_MAX, and histograms, are put together when a row has a
+ * part for each CPU.
+ */
+struct tool_sums {
+	uint64_t interval_ns; /* between readings unless given; 0: one, at the end */
+	uint32_t entries;     /* rows that are remembered; 0: as --sockets says */
+	const char *sort;     /* column, largest first; NULL: as they come */
+	uint32_t rows;        /* most rows of a reading unless given; 0: all */
+	const char *title;    /* line before each reading in the table: strftime(3), and %L for
+				 /proc/loadavg; printed unless it begins with '!' */
 };
 
 /* A field of the journal's entry for a row. The list ends with an entry without a name. */
@@ -72,12 +106,15 @@ struct tool {
 	const char *const *examples; /* "COMMAND LINE\0what it does", NULL-terminated */
 	uint32_t fields;     /* FIELDS_* */
 	const struct opt *opts;
+	const struct arg *args;       /* or NULL */
 	const struct column *columns; /* places in the event, in JSON's order */
 	const char *const *table;     /* names in the table's order; NULL: as columns */
 	const struct attach_slot *attach;
 	const struct journal_field *journal; /* OPT_JOURNAL, or NULL */
 	struct probe_object probe, filtered; /* PROBES(name); why two: probes/filter.bpf.h */
 	size_t event_size;   /* it starts with a struct nt_event */
+	const struct tool_sums *sums; /* or NULL: each event is a row */
+	const struct tool *counted;   /* OPT_COUNT: this tool with other rows, or NULL */
 };
 
 #define DECLARE_PROBES(tool)                                                                       \

@@ -48,7 +48,14 @@ struct nt_event {
 	struct nt_owner owner;
 	__u8 ip;          /* 4 or 6; IPv4-mapped IPv6 is 4 */
 	__u8 tool;        /* index of the tool in the session */
-	__u8 pad[6];
+	__u8 out;         /* of a row of nt_sums: the filter rejects it */
+	__u8 pad[5];
+};
+
+/* What leads the rows of nt_sums (probes/sums.bpf.h). */
+struct nt_sum {
+	struct nt_event head; /* time: when it was read */
+	__u64 interval_ns;    /* since it was read before; set by the reader */
 };
 
 /*
@@ -61,13 +68,17 @@ struct nt_params {
 	__u64 cgroup1_ids[NT_MAX_CGROUPS]; /* cgroup v1 targets: kernfs id, 0 for a v2 target */
 	__u32 cgroup1_subsys[NT_MAX_CGROUPS]; /* their controller: the kernel's cgroup_subsys_id */
 	__u32 n_cgroups;     /* that filters ask for; the v2 ones are in the map nt_cgroups */
+	__u32 flags;         /* the tool's own, set by its options (struct opt) */
 	__u8 tool;           /* nt_event.tool */
 	__u8 keep_owners;    /* this object keeps the map of sockets; the others read it */
 	__u8 want_mntns;
-	__u8 pad;
+	__u8 pad[5];
 };
 
-/* Counted per CPU, never reset: seen == filtered + lost_buffer + lost_map + records in the ring. */
+/*
+ * Counted per CPU, never reset: seen == filtered + lost_buffer + lost_map + records in the ring +
+ * rows of nt_sums.
+ */
 struct nt_counters {
 	__u64 seen;
 	__u64 filtered;
