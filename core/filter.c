@@ -248,3 +248,12 @@ bool filter_net_is_ipv4(const struct filter_net *net)
 {
 	return net->prefix >= 96 && filter_is_mapped(net->addr);
 }
+
+bool filter_reads(const struct filter_node *root, uint16_t off, uint16_t size)
+{
+	if (root->kind == FILTER_AND || root->kind == FILTER_OR)
+		return filter_reads(root->a, off, size) || filter_reads(root->b, off, size);
+	if (root->kind == FILTER_NOT)
+		return filter_reads(root->a, off, size);
+	return root->off < off + size && off < root->off + root->size;
+}

@@ -149,6 +149,10 @@ static int configure(struct bpf_object *object, const struct probe_config *confi
 	err = set_section(object, ".rodata.params", &config->params, sizeof(config->params));
 	if (!err)
 		err = set_entries(object, "nt_sock_tool", config->max_sockets);
+	if (!err)
+		err = set_entries(object, "nt_sums_a", config->max_sums);
+	if (!err)
+		err = set_entries(object, "nt_sums_b", config->max_sums);
 	if (err || config->shared)
 		return err ? err : share_maps(object, config->shared);
 	err = set_entries(object, "nt_events", config->params.ring_bytes);

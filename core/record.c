@@ -151,6 +151,14 @@ int recorder_event(struct recorder *rec, const void *event, size_t len)
 	return put_block(rec, RECORD_EVENT, 0, event, len);
 }
 
+int recorder_reading(struct recorder *rec, uint8_t tool, uint64_t time, const char *load)
+{
+	char text[128];
+	int len = snprintf(text, sizeof(text), "%c%s", tool, load);
+
+	return put_block(rec, RECORD_READING, time, text, (size_t)len < sizeof(text) ? len + 1 : 2);
+}
+
 int recorder_flush(struct recorder *rec)
 {
 	return fflush(rec->file) ? -errno : 0;
@@ -280,6 +288,8 @@ static int check_block(struct recording *rec, const struct block_head *head, con
 		return head->len >= sizeof(struct nt_event) ? 0 : -EBADMSG;
 	case RECORD_END:
 		return head->value == rec->events ? 0 : -EBADMSG;
+	case RECORD_READING:
+		return head->len > 1 && !text[head->len - 1] ? 0 : -EBADMSG;
 	}
 	return head->kind == RECORD_CLOCK ? 0 : -EBADMSG;
 }

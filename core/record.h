@@ -20,6 +20,8 @@ int recorder_open(struct recorder **rec, const char *path, const struct tool *co
 int recorder_clock(struct recorder *rec, int64_t realtime_minus_monotonic);
 int recorder_cgroup(struct recorder *rec, uint64_t id, const char *path);
 int recorder_event(struct recorder *rec, const void *event, size_t len);
+/* The events of the tool `tool` since the last of these are the rows of one reading. */
+int recorder_reading(struct recorder *rec, uint8_t tool, uint64_t time, const char *load);
 int recorder_flush(struct recorder *rec);
 /* Writes the end mark, without which a recording counts as cut off. Frees in any case. */
 int recorder_close(struct recorder *rec);
@@ -34,6 +36,8 @@ struct record_block {
 		RECORD_CGROUP,   /* value: id; text: path */
 		RECORD_EVENT,    /* data: the event */
 		RECORD_END,      /* value: number of events */
+		/* value: ns, CLOCK_MONOTONIC; text: a byte that is the tool, then /proc/loadavg */
+		RECORD_READING,
 	} kind;
 	uint64_t value;
 	const char *text;  /* NUL-terminated */

@@ -15,11 +15,17 @@ struct replay {
 	size_t at;
 };
 
-static const struct tool *tool_named(const struct tool *const *known, const char *name)
+/* The tool, or its counted variant where the columns are that one's. */
+static const struct tool *tool_of(const struct tool *const *known, const struct record_block *block)
 {
-	for (; *known; known++)
-		if (!strcmp((*known)->name, name))
-			return *known;
+	const struct tool *counted;
+
+	for (; *known; known++) {
+		if (strcmp((*known)->name, block->text))
+			continue;
+		counted = (*known)->counted;
+		return counted && record_schema(counted) == block->value ? counted : *known;
+	}
 	return NULL;
 }
 
@@ -37,7 +43,7 @@ int session_open_recording(struct session_opts *opts, const char *path,
 	opts->n_tools = 0;
 	while (opts->n_tools < SESSION_MAX_TOOLS &&
 	       recording_next(opts->recording, &block, &at) == 1 && block.kind == RECORD_TOOL) {
-		tool = tool_named(known, block.text);
+		tool = tool_of(known, &block);
 		if (!tool)
 			break;
 		opts->tools[opts->n_tools++] = tool;
@@ -102,6 +108,18 @@ static bool replay_event(struct replay *r, const struct record_block *block)
 	return rows_event(&r->rows, e, block->len);
 }
 
+static bool replay_reading(struct replay *r, const struct record_block *block)
+{
+	uint8_t tool = *block->text;
+
+	if (tool >= r->n_tools || !r->opts->tools[tool]->sums) {
+		r->code = fault_set(r->fault, EXIT_RUNNING,
+				    "%s: a reading of no tool at byte %zu", r->opts->replay, r->at);
+		return false;
+	}
+	return rows_reading(&r->rows, tool, block->value, block->text + 1);
+}
+
 static bool replay_block(struct replay *r, const struct record_block *block)
 {
 	switch (block->kind) {
@@ -115,6 +133,8 @@ static bool replay_block(struct replay *r, const struct record_block *block)
 		return true;
 	case RECORD_EVENT:
 		return replay_event(r, block);
+	case RECORD_READING:
+		return replay_reading(r, block);
 	case RECORD_END:
 		break;
 	}
@@ -143,7 +163,7 @@ static int print_all(struct replay *r, struct recording *rec)
 		if (r->rows.error)
 			break;
 	}
-	if (!r->code && !r->rows.printed)
+	if (!r->code && !r->rows.printed && !r->rows.readings)
 		rows_headers(&r->rows);
 	rows_flush(&r->rows);
 	if (r->code)

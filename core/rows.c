@@ -5,7 +5,9 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 const char *const names_owner[NT_OWNER_CONNECT + 1] = {
@@ -101,22 +103,22 @@ void rows_close(struct rows *rows)
 {
 	int i;
 
-	for (i = 0; i < SESSION_MAX_TOOLS; i++)
+	for (i = 0; i < SESSION_MAX_TOOLS; i++) {
 		view_free(rows->views[i]);
+		free(rows->waiting[i].data);
+	}
 	journal_close(rows->journal);
 	out_free(rows->out);
 	cgroups_free(rows->cgroups);
 }
 
-bool rows_event(struct rows *rows, const void *event, size_t len)
+static bool print_row(struct rows *rows, const void *event)
 {
-	const struct nt_event *e = event;
 	const struct session_opts *opts = rows->opts;
+	const struct nt_event *e = event;
 
 	if (opts->max_events && rows->printed >= opts->max_events)
 		return false;
-	if (e->tool >= opts->n_tools || len < opts->tools[e->tool]->event_size)
-		return true;
 	rows->error = view_row(rows->views[e->tool], event);
 	if (rows->journal)
 		journal_row(rows->journal, rows->out, opts->tools[e->tool], event);
@@ -124,9 +126,135 @@ bool rows_event(struct rows *rows, const void *event, size_t len)
 	return !rows->error;
 }
 
+static bool keep_row(struct rows *rows, const void *event)
+{
+	const struct nt_event *e = event;
+	struct reading *waiting = &rows->waiting[e->tool];
+	size_t size = rows->opts->tools[e->tool]->event_size, room;
+	unsigned char *more;
+
+	if (waiting->n == waiting->room) {
+		room = waiting->room * 2 + 64;
+		more = realloc(waiting->data, room * size);
+		if (!more) {
+			rows->error = -ENOMEM;
+			return false;
+		}
+		waiting->data = more;
+		waiting->room = room;
+	}
+	memcpy(waiting->data + waiting->n++ * size, event, size);
+	return true;
+}
+
+bool rows_event(struct rows *rows, const void *event, size_t len)
+{
+	const struct nt_event *e = event;
+	const struct session_opts *opts = rows->opts;
+
+	if (e->tool >= opts->n_tools || len < opts->tools[e->tool]->event_size)
+		return true;
+	if (opts->tools[e->tool]->sums)
+		return keep_row(rows, event);
+	return print_row(rows, event);
+}
+
+static uint64_t number_at(const void *row, const struct column *col)
+{
+	uint64_t value = 0;
+
+	memcpy(&value, (const char *)row + col->off, col->size < 8 ? col->size : 8);
+	return value;
+}
+
+/* The columns that rows are sorted by, added up: "a+b". */
+struct sort {
+	const struct column *by[2];
+};
+
+static int larger_first(const void *a, const void *b, void *ctx)
+{
+	const struct sort *sort = ctx;
+	uint64_t x = 0, y = 0;
+	int i;
+
+	for (i = 0; i < 2 && sort->by[i]; i++) {
+		x += number_at(a, sort->by[i]);
+		y += number_at(b, sort->by[i]);
+	}
+	return x < y ? 1 : -(x > y);
+}
+
+static struct sort sort_of(const struct rows *rows, const struct tool *tool)
+{
+	const char *words = rows->opts->sort ? rows->opts->sort : tool->sums->sort;
+	const struct column *col;
+	struct sort sort = { 0 };
+	size_t len;
+	int n = 0;
+
+	while (words && n < 2) {
+		len = strcspn(words, "+");
+		for (col = tool->columns; col->name; col++)
+			if (strlen(col->name) == len && !strncmp(col->name, words, len))
+				sort.by[n] = col;
+		n++;
+		words = words[len] ? words + len + 1 : NULL;
+	}
+	return sort;
+}
+
+/* strftime(3), and %L for the load average. */
+static void put_title(struct rows *rows, const char *format, uint64_t time, const char *load)
+{
+	time_t t = ((int64_t)time + out_clock(rows->out)) / 1000000000;
+	const char *at = strstr(format, "%L");
+	char with_load[160], text[256];
+	struct tm tm;
+	size_t len;
+
+	snprintf(with_load, sizeof(with_load), "%.*s%s%s\n", at ? (int)(at - format) : 128, format,
+		 at ? load : "", at ? at + 2 : "");
+	localtime_r(&t, &tm);
+	len = strftime(text, sizeof(text), with_load, &tm);
+	rows->error = out_text(rows->out, text, len);
+}
+
+static void begin_reading(struct rows *rows, int i, uint64_t time, const char *load)
+{
+	const char *title = rows->opts->tools[i]->sums->title;
+	bool wanted = title && *title != '!';
+
+	rows->readings++;
+	if (rows->opts->format != OUT_TABLE)
+		return;
+	if (title && (rows->opts->title ? rows->opts->title == '+' : wanted))
+		put_title(rows, title + (*title == '!'), time, load);
+	if (!rows->error)
+		rows->error = view_header(rows->views[i]);
+}
+
+bool rows_reading(struct rows *rows, int i, uint64_t time, const char *load)
+{
+	const struct tool *tool = rows->opts->tools[i];
+	struct reading *waiting = &rows->waiting[i];
+	uint64_t most = rows->opts->rows ? rows->opts->rows : tool->sums->rows;
+	struct sort sort = sort_of(rows, tool);
+	bool more = true;
+	size_t k;
+
+	begin_reading(rows, i, time, load);
+	if (sort.by[0])
+		qsort_r(waiting->data, waiting->n, tool->event_size, larger_first, &sort);
+	for (k = 0; k < waiting->n && (!most || k < most) && more && !rows->error; k++)
+		more = print_row(rows, waiting->data + k * tool->event_size);
+	waiting->n = 0;
+	return more && !rows->error;
+}
+
 void rows_headers(struct rows *rows)
 {
-	if (rows->opts->n_tools == 1)
+	if (rows->opts->n_tools == 1 && !rows->opts->tools[0]->sums)
 		rows->error = view_header(rows->views[0]);
 }
 

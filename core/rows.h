@@ -17,7 +17,11 @@ struct rows {
 	struct view *views[SESSION_MAX_TOOLS];
 	struct cgroups *cgroups;
 	struct journal *journal; /* or NULL */
-	uint64_t printed;
+	uint64_t printed, readings;
+	struct reading {
+		unsigned char *data; /* rows of one tool, waiting for rows_reading() */
+		size_t n, room;
+	} waiting[SESSION_MAX_TOOLS];
 	int error; /* of the output, negative errno; -EPIPE is a reader that went away */
 };
 
@@ -25,8 +29,16 @@ struct rows {
 int rows_open(struct rows *rows, const struct session_opts *opts, struct fault *fault);
 void rows_close(struct rows *rows);
 
-/* The event is a row of its tool. false: the output failed or --max-events was reached. */
+/*
+ * The event is a row of its tool; of a tool with sums it waits for rows_reading(). false: the
+ * output failed or --max-events was reached.
+ */
 bool rows_event(struct rows *rows, const void *event, size_t len);
+/*
+ * Prints the rows of a reading, sorted, the first ones if only so many are asked for. `time`: ns,
+ * CLOCK_MONOTONIC; `load`: /proc/loadavg then, or "".
+ */
+bool rows_reading(struct rows *rows, int tool, uint64_t time, const char *load);
 /* Headings that come before any row. */
 void rows_headers(struct rows *rows);
 void rows_stats(struct rows *rows, const struct session_stats *stats);

@@ -28,6 +28,7 @@
 #include "record.h"
 #include "rows.h"
 #include "snapshot.h"
+#include "sums.h"
 
 #define BATCH_MS 50 /* while events come, the ring is looked at this often */
 
@@ -36,6 +37,11 @@ struct session {
 	struct probe probes[SESSION_MAX_TOOLS];
 	int n_probes;
 	struct bpf_insn *filters[SESSION_MAX_TOOLS];
+	struct readings {
+		struct sums *sums; /* NULL: the tool has none */
+		uint64_t last, next; /* ns, CLOCK_MONOTONIC; next 0: only at the end */
+		const struct filter_node *filter; /* that asks for sums: no probe can answer */
+	} readings[SESSION_MAX_TOOLS];
 	uint64_t start; /* ns, CLOCK_MONOTONIC */
 	int64_t offset; /* CLOCK_REALTIME - CLOCK_MONOTONIC */
 	struct ring_buffer *ring;
@@ -163,6 +169,17 @@ static int open_failed(struct session *s, const struct probe *probe, int err, in
 			 probe->tool->name, slot->what, tried);
 }
 
+/* Sums are known only when they are read. */
+static bool asks_for_sums(const struct filter_node *filter, const struct tool *tool)
+{
+	const struct column *col;
+
+	for (col = tool->columns; tool->sums && col->name; col++)
+		if (col->flags & (COL_ADD | COL_MAX) && filter_reads(filter, col->off, col->size))
+			return true;
+	return false;
+}
+
 static int compile_filter(struct session *s, int i, struct probe_config *config)
 {
 	struct filter_node *filter = s->opts->filter[i];
@@ -170,6 +187,10 @@ static int compile_filter(struct session *s, int i, struct probe_config *config)
 
 	if (!filter)
 		return 0;
+	if (asks_for_sums(filter, s->opts->tools[i])) {
+		s->readings[i].filter = filter;
+		return 0;
+	}
 	s->filters[i] = calloc(NT_FILTER_SLOTS, sizeof(struct bpf_insn));
 	if (!s->filters[i])
 		return fault_set(s->fault, EXIT_RUNNING, "no memory");
@@ -221,6 +242,11 @@ static int open_probes(struct session *s, bool attach)
 		config.max_sockets = opts->max_sockets ? opts->max_sockets
 						       : at_least(32768, 4 * sockets);
 		config.max_held = at_least(1024, 2 * sockets);
+		config.params.flags = opts->flags;
+		if (opts->tools[i]->sums)
+			config.max_sums = opts->tools[i]->sums->entries ?
+						  opts->tools[i]->sums->entries :
+						  config.max_sockets;
 		config.attach = attach;
 		config.cgroups = opts->cgroups;
 		config.shared = i ? &s->probes[0] : NULL;
@@ -263,6 +289,29 @@ static int open_ring(struct session *s)
 	if (epoll_ctl(s->epoll, EPOLL_CTL_ADD, ring, &event))
 		return fault_set(s->fault, EXIT_KERNEL, "waiting for events failed: %s",
 				 strerror(errno));
+	return 0;
+}
+
+static int open_sums(struct session *s)
+{
+	const struct tool *tool;
+	struct readings *r;
+	uint64_t interval;
+	int i, err;
+
+	for (i = 0; i < s->n_probes; i++) {
+		tool = s->opts->tools[i];
+		r = &s->readings[i];
+		if (!tool->sums)
+			continue;
+		err = sums_open(&r->sums, &s->probes[i]);
+		if (err)
+			return fault_set(s->fault, EXIT_KERNEL, "%s: reading its sums: %s",
+					 tool->name, strerror(-err));
+		interval = s->opts->interval_ns ? s->opts->interval_ns : tool->sums->interval_ns;
+		r->last = now(CLOCK_MONOTONIC);
+		r->next = interval ? r->last + interval : 0;
+	}
 	return 0;
 }
 
@@ -429,11 +478,108 @@ static void wait_for(struct session *s, int timeout_ms)
 			s->stop = true;
 }
 
-static int remaining_ms(const struct session *s, uint64_t deadline, int most)
-{
-	uint64_t t = now(CLOCK_MONOTONIC), left;
+struct reading_of {
+	struct session *s;
+	int tool;
+	uint64_t time;
+};
 
-	if (!s->opts->duration_ns)
+static void on_sum(void *ctx, void *row)
+{
+	struct reading_of *of = ctx;
+	struct session *s = of->s;
+	struct readings *r = &s->readings[of->tool];
+	size_t size = s->opts->tools[of->tool]->event_size;
+	struct nt_sum *sum = row;
+
+	s->stats.seen++;
+	if (sum->head.out) {
+		s->stats.filtered++;
+		return;
+	}
+	sum->head.time = of->time;
+	sum->interval_ns = of->time - r->last;
+	if (r->filter && !filter_eval(r->filter, row, size)) {
+		s->stats.filtered++;
+		return;
+	}
+	s->stats.sent++;
+	if (s->recorder)
+		recorder_event(s->recorder, row, size);
+	s->full |= !rows_event(&s->rows, row, size);
+}
+
+static void read_loadavg(char *to, size_t size)
+{
+	int fd = open("/proc/loadavg", O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, to, size - 1);
+
+	to[n > 0 ? n : 0] = 0;
+	to[strcspn(to, "\n")] = 0;
+	if (fd >= 0)
+		close(fd);
+}
+
+static void read_sums(struct session *s, int i)
+{
+	struct readings *r = &s->readings[i];
+	struct reading_of of = { s, i, now(CLOCK_MONOTONIC) };
+	char load[64];
+	int err;
+
+	if (s->full)
+		return;
+	err = sums_read(r->sums, on_sum, &of);
+	if (err) {
+		fault_set(s->fault, EXIT_RUNNING, "%s: reading its sums: %s",
+			  s->opts->tools[i]->name, strerror(-err));
+		s->stop = true;
+		return;
+	}
+	read_loadavg(load, sizeof(load));
+	if (s->recorder)
+		recorder_reading(s->recorder, i, of.time, load);
+	s->full |= !rows_reading(&s->rows, i, of.time, load) || !rows_flush(&s->rows) ||
+		   (s->opts->readings && s->rows.readings >= s->opts->readings);
+	s->stop |= s->full;
+	r->last = of.time;
+}
+
+/* The next one is an interval after this one was due, unless we are that late. */
+static void read_due(struct session *s)
+{
+	uint64_t t = now(CLOCK_MONOTONIC), interval;
+	struct readings *r;
+	int i;
+
+	for (i = 0; i < s->n_probes; i++) {
+		r = &s->readings[i];
+		if (!r->next || t < r->next)
+			continue;
+		interval = s->opts->interval_ns ? s->opts->interval_ns :
+						  s->opts->tools[i]->sums->interval_ns;
+		r->next = r->next + interval > t ? r->next + interval : t + interval;
+		read_sums(s, i);
+	}
+}
+
+/* The end of the run or the next reading, 0: neither is set. */
+static uint64_t next_moment(const struct session *s, uint64_t end)
+{
+	uint64_t next = s->opts->duration_ns ? end : 0;
+	int i;
+
+	for (i = 0; i < s->n_probes; i++)
+		if (s->readings[i].next && (!next || s->readings[i].next < next))
+			next = s->readings[i].next;
+	return next;
+}
+
+static int remaining_ms(const struct session *s, uint64_t end, int most)
+{
+	uint64_t t = now(CLOCK_MONOTONIC), deadline = next_moment(s, end), left;
+
+	if (!deadline)
 		return most;
 	left = deadline > t ? (deadline - t + 999999) / 1000000 : 0;
 	return most >= 0 && left > (uint64_t)most ? most : left > 1000000 ? 1000000 : (int)left;
@@ -465,6 +611,7 @@ static void run(struct session *s)
 			wait_for(s, remaining_ms(s, deadline, BATCH_MS));
 		}
 		idle = !drain(s, settled());
+		read_due(s);
 	}
 }
 
@@ -497,6 +644,9 @@ static int finish(struct session *s)
 	while (drain(s, UINT64_MAX) > 0)
 		;
 	for (i = 0; i < s->n_probes; i++)
+		if (s->readings[i].sums)
+			read_sums(s, i);
+	for (i = 0; i < s->n_probes; i++)
 		probe_stats(&s->probes[i], &s->stats);
 	s->stats.time = now(CLOCK_MONOTONIC);
 	if (s->opts->stats)
@@ -524,8 +674,10 @@ static void close_session(struct session *s)
 	ring_buffer__free(s->ring);
 	if (s->reader)
 		munmap((void *)s->reader, getpagesize());
-	for (i = 0; i < s->n_probes; i++)
+	for (i = 0; i < s->n_probes; i++) {
+		sums_close(s->readings[i].sums);
 		probe_close(&s->probes[i]);
+	}
 	for (i = 0; i < SESSION_MAX_TOOLS; i++)
 		free(s->filters[i]);
 	rows_close(&s->rows);
@@ -552,6 +704,8 @@ static int prepare(struct session *s)
 		code = open_probes(s, true);
 	if (!code)
 		code = open_ring(s);
+	if (!code)
+		code = open_sums(s);
 	if (code)
 		return code;
 	take_snapshot(s);

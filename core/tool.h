@@ -136,6 +136,11 @@ struct tool {
 		      "who accepts is known only when it first receives or closes" } } },          \
 	{ .what = "end of a socket", .owners = true, .alts = { { { "nt_destroy_tp" } } } }
 
+/* Before ATTACH_OWNER, of tools without programs of their own on transitions. */
+#define ATTACH_TRACK                                                                               \
+	{ .what = "life of sockets", .owners = true,                                               \
+	  .alts = { { { "nt_track_state", "nt_track_again" } } } }
+
 /*
  * The columns that tools share. `ev` is the tool's event, which has a struct nt_event named `head`.
  */

@@ -76,8 +76,8 @@ struct nt_params {
 };
 
 /*
- * Counted per CPU, never reset: seen == filtered + lost_buffer + lost_map + records in the ring +
- * rows of nt_sums.
+ * Counted per CPU, never reset: seen == filtered + lost_buffer + lost_map + records in the ring.
+ * Rows of nt_sums are counted by the reader.
  */
 struct nt_counters {
 	__u64 seen;

@@ -27,6 +27,14 @@ static __always_inline bool nt_is_tcp(const struct sock *sk, enum nt_way way)
 	       NT_READ(way, sk->sk_protocol) == IPPROTO_TCP;
 }
 
+static __always_inline bool nt_is_stream(const struct sock *sk)
+{
+	__u16 family = sk->__sk_common.skc_family;
+
+	return (family == AF_INET || family == AF_INET6) &&
+	       (sk->sk_protocol == IPPROTO_TCP || sk->sk_protocol == IPPROTO_MPTCP);
+}
+
 /*
  * The port comes from inet_sport, not skc_num: __inet_put_port() has cleared skc_num when CLOSE is
  * announced. An IPv6 socket with a mapped peer counts as IPv4.

@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* Reads the rows that a probe adds up. */
+#include "sums.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <linux/bpf.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BATCH 512 /* more than one bucket of the kernel's table ever has, as a rule */
+
+struct sums {
+	const struct tool *tool;
+	int outer, inner[2];
+	int now;      /* which of the two the probe writes to */
+	int parts;    /* of a row */
+	uint32_t entries;
+	bool array;
+	size_t stride; /* bytes between parts: the kernel rounds up to 8 */
+	size_t key_size;
+	uint32_t room; /* rows that fit the two below */
+	unsigned char *keys, *values;
+};
+
+static int make_room(struct sums *sums, uint32_t rows)
+{
+	free(sums->keys);
+	free(sums->values);
+	sums->keys = malloc(rows * sums->key_size);
+	sums->values = malloc(rows * sums->stride * sums->parts);
+	sums->room = rows;
+	return sums->keys && sums->values ? 0 : -ENOMEM;
+}
+
+static int look_at(struct sums *sums)
+{
+	struct bpf_map_info info = { 0 };
+	uint32_t len = sizeof(info);
+
+	if (bpf_obj_get_info_by_fd(sums->inner[0], &info, &len))
+		return -errno;
+	if (info.value_size != sums->tool->event_size)
+		return -EINVAL;
+	sums->key_size = info.key_size;
+	sums->stride = (info.value_size + 7) / 8 * 8;
+	sums->entries = info.max_entries;
+	sums->array = info.type == BPF_MAP_TYPE_ARRAY || info.type == BPF_MAP_TYPE_PERCPU_ARRAY;
+	sums->parts = 1;
+	if (info.type == BPF_MAP_TYPE_PERCPU_HASH || info.type == BPF_MAP_TYPE_PERCPU_ARRAY)
+		sums->parts = libbpf_num_possible_cpus();
+	if (sums->parts < 0)
+		return sums->parts;
+	return make_room(sums, BATCH);
+}
+
+int sums_open(struct sums **out, const struct probe *probe)
+{
+	struct sums *sums = calloc(1, sizeof(*sums));
+	int err;
+
+	if (!sums)
+		return -ENOMEM;
+	sums->tool = probe->tool;
+	sums->outer = probe_map(probe, "nt_sums");
+	sums->inner[0] = probe_map(probe, "nt_sums_a");
+	sums->inner[1] = probe_map(probe, "nt_sums_b");
+	if (sums->outer < 0 || sums->inner[0] < 0 || sums->inner[1] < 0)
+		err = -ENOENT;
+	else
+		err = look_at(sums);
+	if (err) {
+		sums_close(sums);
+		return err;
+	}
+	*out = sums;
+	return 0;
+}
+
+void sums_close(struct sums *sums)
+{
+	if (!sums)
+		return;
+	free(sums->keys);
+	free(sums->values);
+	free(sums);
+}
+
+void sums_add(const struct column *columns, void *row, const void *more)
+{
+	const struct column *col;
+	uint64_t a, b;
+
+	for (col = columns; col->name; col++) {
+		if (!(col->flags & (COL_ADD | COL_MAX)))
+			continue;
+		memcpy(&a, (char *)row + col->off, sizeof(a));
+		memcpy(&b, (const char *)more + col->off, sizeof(b));
+		a = col->flags & COL_ADD ? a + b : a > b ? a : b;
+		memcpy((char *)row + col->off, &a, sizeof(a));
+	}
+}
+
+/* A part that its CPU never touched has no head. */
+static void *put_together(const struct sums *sums, unsigned char *parts)
+{
+	struct nt_event *row = NULL, *part;
+	int i;
+
+	for (i = 0; i < sums->parts; i++) {
+		part = (struct nt_event *)(parts + i * sums->stride);
+		if (!part->time)
+			continue;
+		if (row)
+			sums_add(sums->tool->columns, row, part);
+		else
+			row = part;
+	}
+	return row;
+}
+
+/* Elements of an array are not deleted but written over. */
+static int read_array(struct sums *sums, int old, void (*each)(void *ctx, void *row), void *ctx)
+{
+	size_t size = sums->stride * sums->parts;
+	unsigned char *none = sums->values + size;
+	uint32_t i;
+	void *row;
+
+	memset(none, 0, size);
+	for (i = 0; i < sums->entries; i++) {
+		if (bpf_map_lookup_elem(old, &i, sums->values))
+			return -errno;
+		row = put_together(sums, sums->values);
+		if (!row)
+			continue;
+		if (bpf_map_update_elem(old, &i, none, BPF_ANY))
+			return -errno;
+		each(ctx, row);
+	}
+	return 0;
+}
+
+static int read_hash(struct sums *sums, int old, void (*each)(void *ctx, void *row), void *ctx)
+{
+	uint64_t token = 0;
+	void *from = NULL, *row;
+	uint32_t n, i;
+	int err = 0;
+
+	while (!err) {
+		n = sums->room;
+		if (bpf_map_lookup_and_delete_batch(old, from, &token, sums->keys, sums->values,
+						    &n, NULL))
+			err = -errno;
+		if (err == -ENOSPC) { /* one bucket holds more */
+			err = make_room(sums, sums->room * 2);
+			continue;
+		}
+		if (err && err != -ENOENT)
+			return err;
+		for (i = 0; i < n; i++) {
+			row = put_together(sums, sums->values + i * sums->stride * sums->parts);
+			if (row)
+				each(ctx, row);
+		}
+		from = &token;
+	}
+	return err == -ENOENT ? 0 : err;
+}
+
+int sums_read(struct sums *sums, void (*each)(void *ctx, void *row), void *ctx)
+{
+	int old = sums->inner[sums->now];
+	uint32_t zero = 0;
+
+	if (bpf_map_update_elem(sums->outer, &zero, &sums->inner[!sums->now], BPF_ANY))
+		return -errno;
+	sums->now = !sums->now;
+	return sums->array ? read_array(sums, old, each, ctx) : read_hash(sums, old, each, ctx);
+}

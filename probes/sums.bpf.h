@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Rows that are added up in the kernel instead of an event each. The includer defines NT_SUMS_KIND
+ * (BPF_MAP_TYPE_HASH, PERCPU_HASH, ARRAY or PERCPU_ARRAY), NT_SUMS_KEY and NT_SUMS_ROW, which begins with a struct nt_sum; in a row
+ * that has a part for each CPU each part has its own head.
+ *
+ * The reader swaps the map for an empty one. The update of a map of maps returns when no program
+ * uses the old one any more (maybe_wait_bpf_programs(), kernel/bpf/syscall.c), so nothing is lost
+ * between read and clear.
+ */
+#ifndef NT_SUMS_BPF_H
+#define NT_SUMS_BPF_H
+
+#include "event.bpf.h"
+
+struct nt_sums_inner {
+	__uint(type, NT_SUMS_KIND);
+	__uint(max_entries, 1); /* the session sets the size */
+	__type(key, NT_SUMS_KEY);
+	__type(value, NT_SUMS_ROW);
+} nt_sums_a SEC(".maps"), nt_sums_b SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__array(values, struct nt_sums_inner);
+} nt_sums SEC(".maps") = { .values = { &nt_sums_a } };
+
+static const volatile NT_SUMS_ROW nt_no_row SEC(".rodata.row");
+
+/*
+ * The row of `key`, NULL if there is no room (counted). A fresh one has to be filled, then
+ * nt_row_filled(). Sums are added to it atomically (__sync_fetch_and_add()).
+ */
+static __always_inline NT_SUMS_ROW *nt_row(const NT_SUMS_KEY *key, bool *fresh)
+{
+	struct nt_counters *count;
+	NT_SUMS_ROW *row;
+	__u32 zero = 0;
+	void *sums;
+
+	sums = bpf_map_lookup_elem(&nt_sums, &zero);
+	if (!sums)
+		return NULL;
+	row = bpf_map_lookup_elem(sums, key);
+	if (!row) {
+		bpf_map_update_elem(sums, key, (const void *)&nt_no_row, BPF_NOEXIST);
+		row = bpf_map_lookup_elem(sums, key);
+	}
+	if (!row) {
+		count = nt_count();
+		NT_COUNT(count, seen);
+		NT_COUNT(count, lost_map);
+		return NULL;
+	}
+	*fresh = !((struct nt_sum *)row)->head.time;
+	return row;
+}
+
+/* Asks the filter about a row that was filled: head.out is its answer, also for what follows. */
+static __always_inline void nt_row_filled(NT_SUMS_ROW *row)
+{
+	struct nt_event *head = &((struct nt_sum *)row)->head;
+
+	head->tool = nt_params.tool;
+	head->out = !nt_filter(row);
+	head->time = bpf_ktime_get_ns();
+}
+
+#endif
