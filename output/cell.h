@@ -96,6 +96,11 @@ cell_put(struct out *out, char *p, const struct column *col, const char *row, en
 	case COL_NAME:
 		text = out->names.name ? out->names.name(out->names.ctx, col, num) : NULL;
 		break;
+	case COL_HIST:
+		return put_u64(p, cell_load(row + col->off, 8));
+	case COL_AVG:
+		num = cell_load(row + col->off, 8);
+		return num ? put_u64(p, cell_load(row + col->off + 8, 8) / num) : cell_null(p, as);
 	default:
 		text = NULL;
 	}

@@ -25,6 +25,14 @@ enum col_type {
 	COL_BOOL,    /* 0 or 1; JSON true/false, CSV and table true/false */
 	COL_HEX,     /* table and CSV: hex without 0x; JSON: the same text as a string */
 	COL_NAME,    /* u64 id that struct out_names turns into text (cgroup path) */
+	/*
+	 * A log2 histogram: u64 count, sum and max of the values, then u64 slots to the end of
+	 * `size`, 64 at most. Slot 0 counts the values 0 and 1, slot i those from 2^i on below
+	 * 2^(i + 1), the last one all larger ones too. `name` is the unit ("us"), `title` heads the
+	 * values in the table ("usecs"). Of the flags only COL_HIDDEN and COL_TABLE_ONLY count.
+	 */
+	COL_HIST,
+	COL_AVG,     /* of the values of a COL_HIST at the same place, rounded down; or unknown */
 };
 
 enum {

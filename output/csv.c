@@ -15,7 +15,7 @@ char *csv_row(struct view *view, char *p, const void *row)
 			return NULL;
 	}
 	start = view->out->buf + view->out->len;
-	if (p == start) { /* readers skip an empty line, it would not count as a row */
+	if (p == start && !view->hist) { /* readers skip an empty line, it would be no row */
 		*p++ = '"';
 		*p++ = '"';
 	}

@@ -44,6 +44,7 @@ struct view {
 	unsigned int id;
 	char *tool;
 	bool has_tool;           /* out_tool_column is among the fields */
+	const struct column *hist; /* drawn behind the fields, in none of them; or NULL */
 	const struct column *time; /* the first COL_TIME or COL_ELAPSED, shown or not; or NULL */
 	char *head;              /* JSON: the start of a line, in whole blocks */
 	size_t head_len;
@@ -69,6 +70,15 @@ char *table_header(struct view *view, char *p);
 char *csv_row(struct view *view, char *p, const void *row);
 char *csv_header(struct view *view, char *p);
 char *json_row(struct view *view, char *p, const void *row);
+
+/* Of a view with `hist`, in the format of its out. */
+char *hist_row(struct view *view, char *p, const void *row);
+char *hist_header(struct view *view, char *p);
+
+static inline bool table_has_tool(const struct view *view)
+{
+	return view->out->views > 1 && !view->has_tool;
+}
 
 /* Inside a row: room for `more` bytes and the slack at p. The buffer may move; NULL: no memory. */
 static inline char *out_grow(struct out *out, char *p, size_t more)

@@ -2,11 +2,6 @@
 /* Rows as a table for people: widths grow, nothing is cut. */
 #include "cell.h"
 
-static inline bool table_has_tool(const struct view *view)
-{
-	return view->out->views > 1 && !view->has_tool;
-}
-
 static char *table_tool(struct view *view, char *p, const char *text)
 {
 	size_t len = strlen(text);

@@ -165,6 +165,7 @@ static bool is_left(const struct column *col)
 	case COL_NSEC:
 	case COL_USEC:
 	case COL_ELAPSED:
+	case COL_AVG:
 		return col->flags & COL_LEFT;
 	default:
 		return true;
@@ -238,6 +239,10 @@ static struct view *make_view(struct out *out, const char *tool, const struct co
 	for (size_t i = 0; i < pick->n; i++) {
 		if (out->format == OUT_JSON && pick->cols[i] == &out_tool_column)
 			continue;
+		if (pick->cols[i]->type == COL_HIST) {
+			view->hist = pick->cols[i];
+			continue;
+		}
 		if (prepare_field(view, &view->fields[view->n++], pick->cols[i]))
 			goto fail;
 	}
@@ -294,7 +299,10 @@ static int put_header(struct view *view)
 	if (err)
 		return err;
 	p = out->buf + out->len;
-	p = out->format == OUT_CSV ? csv_header(view, p) : table_header(view, p);
+	if (view->hist)
+		p = hist_header(view, p);
+	else
+		p = out->format == OUT_CSV ? csv_header(view, p) : table_header(view, p);
 	out->len = (size_t)(p - out->buf);
 	out->heading_of = view->id;
 	return 0;
@@ -309,6 +317,20 @@ int view_header(struct view *view)
 	if (out->format == OUT_CSV && out->heading_of == view->id)
 		return 0;
 	return put_header(view);
+}
+
+static inline char *put_row(struct view *view, char *p, const void *row)
+{
+	if (view->hist)
+		return hist_row(view, p, row);
+	switch (view->out->format) {
+	case OUT_JSON:
+		return json_row(view, p, row);
+	case OUT_CSV:
+		return csv_row(view, p, row);
+	default:
+		return table_row(view, p, row);
+	}
 }
 
 int view_row(struct view *view, const void *row)
@@ -327,17 +349,7 @@ int view_row(struct view *view, const void *row)
 		out->first = cell_load((const char *)row + view->time->off, view->time->size);
 		out->has_first = true;
 	}
-	p = out->buf + out->len;
-	switch (out->format) {
-	case OUT_JSON:
-		p = json_row(view, p, row);
-		break;
-	case OUT_CSV:
-		p = csv_row(view, p, row);
-		break;
-	default:
-		p = table_row(view, p, row);
-	}
+	p = put_row(view, out->buf + out->len, row);
 	if (!p)
 		return -ENOMEM;
 	out->len = (size_t)(p - out->buf);
