@@ -88,18 +88,33 @@ void sums_close(struct sums *sums)
 	free(sums);
 }
 
-void sums_add(const struct column *columns, void *row, const void *more)
+static void add_number(unsigned char *to, const unsigned char *more, bool largest)
 {
-	const struct column *col;
 	uint64_t a, b;
 
+	memcpy(&a, to, sizeof(a));
+	memcpy(&b, more, sizeof(b));
+	a = !largest ? a + b : a > b ? a : b;
+	memcpy(to, &a, sizeof(a));
+}
+
+void sums_add(const struct column *columns, void *row, const void *part)
+{
+	const struct column *col, *hist = NULL;
+	const unsigned char *more;
+	unsigned char *to;
+	size_t at;
+
 	for (col = columns; col->name; col++) {
-		if (!(col->flags & (COL_ADD | COL_MAX)))
-			continue;
-		memcpy(&a, (char *)row + col->off, sizeof(a));
-		memcpy(&b, (const char *)more + col->off, sizeof(b));
-		a = col->flags & COL_ADD ? a + b : a > b ? a : b;
-		memcpy((char *)row + col->off, &a, sizeof(a));
+		to = (unsigned char *)row + col->off;
+		more = (const unsigned char *)part + col->off;
+		if (col->flags & (COL_ADD | COL_MAX))
+			add_number(to, more, col->flags & COL_MAX);
+		if (col->type != COL_HIST || (hist && hist->off == col->off))
+			continue; /* one histogram may have several columns, with other titles */
+		hist = col;
+		for (at = 0; at < col->size; at += sizeof(uint64_t))
+			add_number(to + at, more + at, at == offsetof(struct nt_hist, max));
 	}
 }
 

@@ -19,7 +19,7 @@ void sums_close(struct sums *sums);
  */
 int sums_read(struct sums *sums, void (*each)(void *ctx, void *row), void *ctx);
 
-/* Adds the part `more` to `row` as the columns say. */
-void sums_add(const struct column *columns, void *row, const void *more);
+/* Adds `part` to `row` as the columns say: COL_ADD, COL_MAX, COL_HIST. */
+void sums_add(const struct column *columns, void *row, const void *part);
 
 #endif

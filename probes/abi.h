@@ -58,6 +58,14 @@ struct nt_sum {
 	__u64 interval_ns;    /* since it was read before; set by the reader */
 };
 
+#define NT_HIST_SLOTS 40
+
+/* COL_HIST (output/column.h). */
+struct nt_hist {
+	__u64 count, sum, max;
+	__u64 slots[NT_HIST_SLOTS];
+};
+
 /*
  * Set by the session before the probes are loaded (.rodata.params): the verifier removes what is
  * switched off.

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Rows that are added up in the kernel instead of an event each. The includer defines NT_SUMS_KIND
- * (BPF_MAP_TYPE_HASH, PERCPU_HASH, ARRAY or PERCPU_ARRAY), NT_SUMS_KEY and NT_SUMS_ROW, which begins with a struct nt_sum; in a row
- * that has a part for each CPU each part has its own head.
+ * (BPF_MAP_TYPE_HASH, PERCPU_HASH, ARRAY or PERCPU_ARRAY), NT_SUMS_KEY and NT_SUMS_ROW, which
+ * begins with a struct nt_sum; in a row that has a part for each CPU each part has its own head.
  *
  * The reader swaps the map for an empty one. The update of a map of maps returns when no program
  * uses the old one any more (maybe_wait_bpf_programs(), kernel/bpf/syscall.c), so nothing is lost
