@@ -25,10 +25,10 @@
 #include "cgroup1.h"
 #include "merge.h"
 #include "probe.h"
+#include "readings.h"
 #include "record.h"
 #include "rows.h"
 #include "snapshot.h"
-#include "sums.h"
 
 #define BATCH_MS 50 /* while events come, the ring is looked at this often */
 
@@ -37,11 +37,7 @@ struct session {
 	struct probe probes[SESSION_MAX_TOOLS];
 	int n_probes;
 	struct bpf_insn *filters[SESSION_MAX_TOOLS];
-	struct readings {
-		struct sums *sums; /* NULL: the tool has none */
-		uint64_t last, next; /* ns, CLOCK_MONOTONIC; next 0: only at the end */
-		const struct filter_node *filter; /* that asks for sums: no probe can answer */
-	} readings[SESSION_MAX_TOOLS];
+	struct readings readings;
 	uint64_t start; /* ns, CLOCK_MONOTONIC */
 	int64_t offset; /* CLOCK_REALTIME - CLOCK_MONOTONIC */
 	struct ring_buffer *ring;
@@ -169,17 +165,6 @@ static int open_failed(struct session *s, const struct probe *probe, int err, in
 			 probe->tool->name, slot->what, tried);
 }
 
-/* Sums are known only when they are read. */
-static bool asks_for_sums(const struct filter_node *filter, const struct tool *tool)
-{
-	const struct column *col;
-
-	for (col = tool->columns; tool->sums && col->name; col++)
-		if (col->flags & (COL_ADD | COL_MAX) && filter_reads(filter, col->off, col->size))
-			return true;
-	return false;
-}
-
 static int compile_filter(struct session *s, int i, struct probe_config *config)
 {
 	struct filter_node *filter = s->opts->filter[i];
@@ -187,10 +172,8 @@ static int compile_filter(struct session *s, int i, struct probe_config *config)
 
 	if (!filter)
 		return 0;
-	if (asks_for_sums(filter, s->opts->tools[i])) {
-		s->readings[i].filter = filter;
+	if (readings_filter(&s->readings, i, filter))
 		return 0;
-	}
 	s->filters[i] = calloc(NT_FILTER_SLOTS, sizeof(struct bpf_insn));
 	if (!s->filters[i])
 		return fault_set(s->fault, EXIT_RUNNING, "no memory");
@@ -292,27 +275,13 @@ static int open_ring(struct session *s)
 	return 0;
 }
 
-static int open_sums(struct session *s)
+static int open_readings(struct session *s)
 {
-	const struct tool *tool;
-	struct readings *r;
-	uint64_t interval;
-	int i, err;
+	int i, code = 0;
 
-	for (i = 0; i < s->n_probes; i++) {
-		tool = s->opts->tools[i];
-		r = &s->readings[i];
-		if (!tool->sums)
-			continue;
-		err = sums_open(&r->sums, &s->probes[i]);
-		if (err)
-			return fault_set(s->fault, EXIT_KERNEL, "%s: reading its sums: %s",
-					 tool->name, strerror(-err));
-		interval = s->opts->interval_ns ? s->opts->interval_ns : tool->sums->interval_ns;
-		r->last = now(CLOCK_MONOTONIC);
-		r->next = interval ? r->last + interval : 0;
-	}
-	return 0;
+	for (i = 0; i < s->n_probes && !code; i++)
+		code = readings_open(&s->readings, i, &s->probes[i], now(CLOCK_MONOTONIC));
+	return code;
 }
 
 struct holders {
@@ -478,101 +447,12 @@ static void wait_for(struct session *s, int timeout_ms)
 			s->stop = true;
 }
 
-struct reading_of {
-	struct session *s;
-	int tool;
-	uint64_t time;
-};
-
-static void on_sum(void *ctx, void *row)
-{
-	struct reading_of *of = ctx;
-	struct session *s = of->s;
-	struct readings *r = &s->readings[of->tool];
-	size_t size = s->opts->tools[of->tool]->event_size;
-	struct nt_sum *sum = row;
-
-	s->stats.seen++;
-	if (sum->head.out) {
-		s->stats.filtered++;
-		return;
-	}
-	sum->head.time = of->time;
-	sum->interval_ns = of->time - r->last;
-	if (r->filter && !filter_eval(r->filter, row, size)) {
-		s->stats.filtered++;
-		return;
-	}
-	s->stats.sent++;
-	if (s->recorder)
-		recorder_event(s->recorder, row, size);
-	s->full |= !rows_event(&s->rows, row, size);
-}
-
-static void read_loadavg(char *to, size_t size)
-{
-	int fd = open("/proc/loadavg", O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : read(fd, to, size - 1);
-
-	to[n > 0 ? n : 0] = 0;
-	to[strcspn(to, "\n")] = 0;
-	if (fd >= 0)
-		close(fd);
-}
-
-static void read_sums(struct session *s, int i)
-{
-	struct readings *r = &s->readings[i];
-	struct reading_of of = { s, i, now(CLOCK_MONOTONIC) };
-	char load[64];
-	int err;
-
-	if (s->full)
-		return;
-	err = sums_read(r->sums, on_sum, &of);
-	if (err) {
-		fault_set(s->fault, EXIT_RUNNING, "%s: reading its sums: %s",
-			  s->opts->tools[i]->name, strerror(-err));
-		s->stop = true;
-		return;
-	}
-	read_loadavg(load, sizeof(load));
-	if (s->recorder)
-		recorder_reading(s->recorder, i, of.time, load);
-	s->full |= !rows_reading(&s->rows, i, of.time, load) || !rows_flush(&s->rows) ||
-		   (s->opts->readings && s->rows.readings >= s->opts->readings);
-	s->stop |= s->full;
-	r->last = of.time;
-}
-
-/* The next one is an interval after this one was due, unless we are that late. */
-static void read_due(struct session *s)
-{
-	uint64_t t = now(CLOCK_MONOTONIC), interval;
-	struct readings *r;
-	int i;
-
-	for (i = 0; i < s->n_probes; i++) {
-		r = &s->readings[i];
-		if (!r->next || t < r->next)
-			continue;
-		interval = s->opts->interval_ns ? s->opts->interval_ns :
-						  s->opts->tools[i]->sums->interval_ns;
-		r->next = r->next + interval > t ? r->next + interval : t + interval;
-		read_sums(s, i);
-	}
-}
-
 /* The end of the run or the next reading, 0: neither is set. */
 static uint64_t next_moment(const struct session *s, uint64_t end)
 {
-	uint64_t next = s->opts->duration_ns ? end : 0;
-	int i;
+	uint64_t next = readings_next(&s->readings);
 
-	for (i = 0; i < s->n_probes; i++)
-		if (s->readings[i].next && (!next || s->readings[i].next < next))
-			next = s->readings[i].next;
-	return next;
+	return !s->opts->duration_ns || (next && next < end) ? next : end;
 }
 
 static int remaining_ms(const struct session *s, uint64_t end, int most)
@@ -611,7 +491,8 @@ static void run(struct session *s)
 			wait_for(s, remaining_ms(s, deadline, BATCH_MS));
 		}
 		idle = !drain(s, settled());
-		read_due(s);
+		s->full |= !readings_due(&s->readings, now(CLOCK_MONOTONIC));
+		s->stop |= s->full;
 	}
 }
 
@@ -643,9 +524,8 @@ static int finish(struct session *s)
 		probe_detach(&s->probes[i]);
 	while (drain(s, UINT64_MAX) > 0)
 		;
-	for (i = 0; i < s->n_probes; i++)
-		if (s->readings[i].sums)
-			read_sums(s, i);
+	if (!s->full)
+		readings_last(&s->readings, now(CLOCK_MONOTONIC));
 	for (i = 0; i < s->n_probes; i++)
 		probe_stats(&s->probes[i], &s->stats);
 	s->stats.time = now(CLOCK_MONOTONIC);
@@ -674,10 +554,9 @@ static void close_session(struct session *s)
 	ring_buffer__free(s->ring);
 	if (s->reader)
 		munmap((void *)s->reader, getpagesize());
-	for (i = 0; i < s->n_probes; i++) {
-		sums_close(s->readings[i].sums);
+	readings_close(&s->readings);
+	for (i = 0; i < s->n_probes; i++)
 		probe_close(&s->probes[i]);
-	}
 	for (i = 0; i < SESSION_MAX_TOOLS; i++)
 		free(s->filters[i]);
 	rows_close(&s->rows);
@@ -690,6 +569,9 @@ static int prepare(struct session *s)
 {
 	int code;
 
+	s->readings = (struct readings){ .opts = s->opts, .rows = &s->rows,
+					 .recorder = &s->recorder, .stats = &s->stats,
+					 .fault = s->fault };
 	code = rows_open(&s->rows, s->opts, s->fault);
 	if (!code)
 		code = check_host(s->fault);
@@ -705,7 +587,7 @@ static int prepare(struct session *s)
 	if (!code)
 		code = open_ring(s);
 	if (!code)
-		code = open_sums(s);
+		code = open_readings(s);
 	if (code)
 		return code;
 	take_snapshot(s);

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* Reads sums when it is time, and hands the rows on. */
+#include "readings.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+bool readings_filter(struct readings *r, int i, const struct filter_node *filter)
+{
+	const struct tool *tool = r->opts->tools[i];
+	const struct column *col;
+
+	for (col = tool->columns; tool->sums && col->name; col++)
+		if (col->flags & (COL_ADD | COL_MAX) && filter_reads(filter, col->off, col->size))
+			r->tools[i].filter = filter;
+	return r->tools[i].filter;
+}
+
+static uint64_t interval(const struct readings *r, int i)
+{
+	return r->opts->interval_ns ? r->opts->interval_ns : r->opts->tools[i]->sums->interval_ns;
+}
+
+int readings_open(struct readings *r, int i, const struct probe *probe, uint64_t now)
+{
+	struct reading_tool *t = &r->tools[i];
+	int err;
+
+	if (!r->opts->tools[i]->sums)
+		return 0;
+	err = sums_open(&t->sums, probe);
+	if (err)
+		return fault_set(r->fault, EXIT_KERNEL, "%s: its sums cannot be read: %s",
+				 r->opts->tools[i]->name, strerror(-err));
+	t->last = now;
+	t->next = interval(r, i) ? now + interval(r, i) : 0;
+	return 0;
+}
+
+void readings_close(struct readings *r)
+{
+	int i;
+
+	for (i = 0; i < SESSION_MAX_TOOLS; i++)
+		sums_close(r->tools[i].sums);
+}
+
+struct reading_of {
+	struct readings *r;
+	int tool;
+	uint64_t now;
+	bool more;
+};
+
+static void on_row(void *ctx, void *row)
+{
+	struct reading_of *of = ctx;
+	struct readings *r = of->r;
+	struct reading_tool *t = &r->tools[of->tool];
+	size_t size = r->opts->tools[of->tool]->event_size;
+	struct nt_sum *sum = row;
+
+	r->stats->seen++;
+	sum->head.time = of->now;
+	sum->interval_ns = of->now - t->last;
+	if (sum->head.out || (t->filter && !filter_eval(t->filter, row, size))) {
+		r->stats->filtered++;
+		return;
+	}
+	r->stats->sent++;
+	if (*r->recorder)
+		recorder_event(*r->recorder, row, size);
+	of->more &= rows_event(r->rows, row, size);
+}
+
+static void read_loadavg(char *to, size_t size)
+{
+	int fd = open("/proc/loadavg", O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, to, size - 1);
+
+	to[n > 0 ? n : 0] = 0;
+	to[strcspn(to, "\n")] = 0;
+	if (fd >= 0)
+		close(fd);
+}
+
+static bool read_one(struct readings *r, int i, uint64_t now)
+{
+	struct reading_of of = { .r = r, .tool = i, .now = now, .more = true };
+	struct reading_tool *t = &r->tools[i];
+	char load[64];
+	int err;
+
+	err = sums_read(t->sums, on_row, &of);
+	if (err) {
+		fault_set(r->fault, EXIT_RUNNING, "%s: its sums cannot be read: %s",
+			  r->opts->tools[i]->name, strerror(-err));
+		return false;
+	}
+	read_loadavg(load, sizeof(load));
+	if (*r->recorder)
+		recorder_reading(*r->recorder, i, now, load);
+	t->last = now;
+	of.more &= rows_reading(r->rows, i, now, load) && rows_flush(r->rows);
+	return of.more && (!r->opts->readings || r->rows->readings < r->opts->readings);
+}
+
+uint64_t readings_next(const struct readings *r)
+{
+	uint64_t next = 0;
+	int i;
+
+	for (i = 0; i < r->opts->n_tools; i++)
+		if (r->tools[i].next && (!next || r->tools[i].next < next))
+			next = r->tools[i].next;
+	return next;
+}
+
+/* The next one is an interval after this one was due, unless we are that late. */
+bool readings_due(struct readings *r, uint64_t now)
+{
+	struct reading_tool *t;
+	bool more = true;
+	int i;
+
+	for (i = 0; i < r->opts->n_tools && more; i++) {
+		t = &r->tools[i];
+		if (!t->next || now < t->next)
+			continue;
+		t->next += interval(r, i);
+		if (t->next <= now)
+			t->next = now + interval(r, i);
+		more = read_one(r, i, now);
+	}
+	return more;
+}
+
+void readings_last(struct readings *r, uint64_t now)
+{
+	int i;
+
+	for (i = 0; i < r->opts->n_tools; i++)
+		if (r->tools[i].sums)
+			read_one(r, i, now);
+}
