@@ -5,6 +5,7 @@
 #include <argp.h>
 #include <ctype.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -99,6 +100,9 @@ struct parser {
 	bool want4, want6;
 	const char *exprs[MAX_EXPRS]; /* read at the end: -c gives the tool other columns */
 	int n_exprs;
+	char made[4][96];            /* expressions that options and arguments stand for */
+	int n_made;
+	char words[128];             /* of OPT_TABLE */
 	char args_doc[64];
 };
 
@@ -229,6 +233,22 @@ static void parse_expr(struct parser *p, struct argp_state *state, const char *a
 	}
 }
 
+static void add_expr(struct parser *p, struct argp_state *state, const char *expr)
+{
+	if (p->n_exprs == MAX_EXPRS)
+		argp_failure(state, EXIT_USAGE, 0, "--filter: more than %d of them", MAX_EXPRS);
+	p->exprs[p->n_exprs++] = expr;
+}
+
+/* "COLUMN OP VALUE" of an option or argument that may be given once or twice. */
+static char *make_expr(struct parser *p, struct argp_state *state)
+{
+	if (p->n_made == sizeof(p->made) / sizeof(*p->made))
+		argp_failure(state, EXIT_USAGE, 0, "an option is given too often");
+	add_expr(p, state, p->made[p->n_made]);
+	return p->made[p->n_made++];
+}
+
 static uint64_t whole(struct argp_state *state, const char *what, const char *arg, uint64_t min,
 		      uint64_t max)
 {
@@ -332,10 +352,7 @@ static void parse_uniform(struct parser *p, struct argp_state *state, int option
 	case U_IPV4: p->want4 = true; break;
 	case U_IPV6: p->want6 = true; break;
 	case U_FILTER:
-		if (p->n_exprs == MAX_EXPRS)
-			argp_failure(state, EXIT_USAGE, 0, "--filter: more than %d of them",
-				     MAX_EXPRS);
-		p->exprs[p->n_exprs++] = arg;
+		add_expr(p, state, arg);
 		break;
 	case U_OUTPUT: opts->format = format(state, arg); break;
 	case U_CSV: opts->format = OUT_CSV; break;
@@ -364,6 +381,18 @@ static void finish(struct parser *p, struct argp_state *state)
 				  !opts->expr[i] ? opts->common :
 						   &opts->both[i];
 	}
+}
+
+/* "a,b,c" to its words, which stay in `room`. */
+static void split(const char **words, char *room, size_t size, const char *list)
+{
+	char *word;
+	int n = 0;
+
+	snprintf(room, size, "%s", list);
+	while (n < SESSION_MAX_SHOW && (word = strsep(&room, ",")))
+		words[n++] = word;
+	words[n] = NULL;
 }
 
 /* "word=column,word=column": the column of `word`, or NULL. */
@@ -401,7 +430,18 @@ static void parse_own(struct parser *p, struct argp_state *state, const struct o
 	case OPT_SAME_AS:
 		break; /* has the uniform option's key */
 	case OPT_JOURNAL: opts->journal = true; break;
-	case OPT_COUNT: opts->tools[0] = opts->tools[0]->counted; break;
+	case OPT_TABLE: split(opts->table, p->words, sizeof(p->words), o->target); break;
+	case OPT_NUMBER:
+		snprintf(make_expr(p, state), sizeof(*p->made), "%s = %" PRIu64, o->target,
+			 whole(state, what, arg, 0, UINT32_MAX));
+		break;
+	case OPT_COUNT:
+		if (p->replay && opts->tools[0]->counted)
+			argp_failure(state, EXIT_USAGE, 0, "%s: the recording was made without it",
+				     what);
+		if (opts->tools[0]->counted)
+			opts->tools[0] = opts->tools[0]->counted;
+		break;
 	case OPT_INTERVAL: opts->interval_ns = seconds(state, what, arg); break;
 	case OPT_ROWS: opts->rows = whole(state, what, arg, 1, UINT32_MAX); break;
 	case OPT_TITLE: opts->title = o->target ? '-' : '+'; break;
@@ -416,16 +456,13 @@ static void parse_own(struct parser *p, struct argp_state *state, const struct o
 static void parse_at_least(struct parser *p, struct argp_state *state, const struct arg *a,
 			   const char *arg)
 {
-	static char expr[96];
 	double ms;
 	char *end;
 
 	ms = strtod(arg, &end);
 	if (strspn(arg, "0123456789.") != strlen(arg) || !*arg || *end || ms > 1e9)
 		refuse(state, a->name, arg, "no number of milliseconds");
-	snprintf(expr, sizeof(expr), "%s >= %.6fms", a->target, ms);
-	if (p->n_exprs < MAX_EXPRS)
-		p->exprs[p->n_exprs++] = expr;
+	snprintf(make_expr(p, state), sizeof(*p->made), "%s >= %.6fms", a->target, ms);
 }
 
 static void parse_arg(struct parser *p, struct argp_state *state, char *arg)
@@ -519,11 +556,12 @@ static char *doc_of(const struct parser *p)
 
 void options_parse(struct session_opts *opts, const char *name, bool replay, int argc, char **argv)
 {
-	struct parser p = { .opts = opts, .name = name, .replay = replay, .fields = ~0u };
+	static struct parser p; /* options keep its words */
 	struct argp argp = { .options = p.table, .parser = parse };
 	char *doc;
 	int i;
 
+	p = (struct parser){ .opts = opts, .name = name, .replay = replay, .fields = ~0u };
 	opts->replaying = replay;
 	opts->header = true;
 	opts->ring_bytes = 4 << 20;

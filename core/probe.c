@@ -120,6 +120,18 @@ static int set_entries(struct bpf_object *object, const char *name, uint32_t ent
 	return map ? bpf_map__set_max_entries(map, entries) : 0;
 }
 
+/* An array's size is part of its type as the verifier sees it: the object has it. */
+static int set_sums(struct bpf_object *object, uint32_t entries)
+{
+	struct bpf_map *sums = bpf_object__find_map_by_name(object, "nt_sums_a");
+	int err;
+
+	if (!sums || bpf_map__max_entries(sums) > 1)
+		return 0;
+	err = bpf_map__set_max_entries(sums, entries);
+	return err ? err : set_entries(object, "nt_sums_b", entries);
+}
+
 static const char *const shared_maps[] = {
 	"nt_events", "nt_reader", "nt_socks", "nt_held", "nt_listeners", "nt_cgroups",
 };
@@ -150,9 +162,7 @@ static int configure(struct bpf_object *object, const struct probe_config *confi
 	if (!err)
 		err = set_entries(object, "nt_sock_tool", config->max_sockets);
 	if (!err)
-		err = set_entries(object, "nt_sums_a", config->max_sums);
-	if (!err)
-		err = set_entries(object, "nt_sums_b", config->max_sums);
+		err = set_sums(object, config->max_sums);
 	if (err || config->shared)
 		return err ? err : share_maps(object, config->shared);
 	err = set_entries(object, "nt_events", config->params.ring_bytes);

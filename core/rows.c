@@ -55,9 +55,9 @@ static int open_view(struct rows *rows, int i, struct fault *fault)
 	const struct tool *tool = opts->tools[i];
 	const struct view_opts view_opts = { .tool = tool->name,
 					     .columns = tool->columns,
-					     .table = tool->table,
+					     .table = *opts->table ? opts->table : tool->table,
 					     .spec = opts->columns,
-					     .unhide = opts->show };
+					     .unhide = *opts->table ? opts->table : opts->show };
 	const char *bad;
 	size_t len;
 	int err;
@@ -254,7 +254,9 @@ bool rows_reading(struct rows *rows, int i, uint64_t time, const char *load)
 
 void rows_headers(struct rows *rows)
 {
-	if (rows->opts->n_tools == 1 && !rows->opts->tools[0]->sums)
+	/* A table's heading comes with each reading. */
+	if (rows->opts->n_tools == 1 &&
+	    (!rows->opts->tools[0]->sums || rows->opts->format == OUT_CSV))
 		rows->error = view_header(rows->views[0]);
 }
 

@@ -424,6 +424,9 @@ static int say_ready(struct session *s)
 	const char *path = s->opts->ready_file;
 	int fd;
 
+	if (isatty(STDOUT_FILENO) && s->opts->tools[0]->sums && !readings_next(&s->readings))
+		fprintf(stderr, "Adding up... Ctrl-C prints it and ends.\n");
+
 	if (!path)
 		return 0;
 	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);

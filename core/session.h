@@ -21,6 +21,8 @@ struct session_opts {
 	enum out_format format;
 	bool header;
 	const char *columns;      /* --columns or NULL */
+	/* the table's columns, hidden or not, those that the tool has; NULL-terminated, or empty */
+	const char *table[SESSION_MAX_SHOW + 1];
 	const char *show[SESSION_MAX_SHOW + 1]; /* hidden columns to show, NULL-terminated */
 	struct filter_node *common; /* what the options say, for every tool */
 	struct filter_node *expr[SESSION_MAX_TOOLS]; /* what --filter says, in each tool's fields */

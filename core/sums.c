@@ -110,6 +110,8 @@ void sums_add(const struct column *columns, void *row, const void *part)
 		more = (const unsigned char *)part + col->off;
 		if (col->flags & (COL_ADD | COL_MAX))
 			add_number(to, more, col->flags & COL_MAX);
+		if (col->flags & COL_NULL_ONES && memcmp(to, more, col->size))
+			memset(to, 0xff, col->size); /* the sum has no such value */
 		if (col->type != COL_HIST || (hist && hist->off == col->off))
 			continue; /* one histogram may have several columns, with other titles */
 		hist = col;
@@ -118,7 +120,7 @@ void sums_add(const struct column *columns, void *row, const void *part)
 	}
 }
 
-/* A part that its CPU never touched has no head. */
+/* A part that its CPU never touched has no head; each CPU has asked the filter for its own part. */
 static void *put_together(const struct sums *sums, unsigned char *parts)
 {
 	struct nt_event *row = NULL, *part;
@@ -128,10 +130,10 @@ static void *put_together(const struct sums *sums, unsigned char *parts)
 		part = (struct nt_event *)(parts + i * sums->stride);
 		if (!part->time)
 			continue;
-		if (row)
-			sums_add(sums->tool->columns, row, part);
-		else
+		if (!row || row->out)
 			row = part;
+		else if (!part->out)
+			sums_add(sums->tool->columns, row, part);
 	}
 	return row;
 }

@@ -42,6 +42,8 @@ enum opt_kind {
 	OPT_SAME_AS, /* is the uniform option `target` */
 	OPT_JOURNAL, /* each row goes to the systemd journal too, see struct journal_field */
 	OPT_COUNT,   /* rows are those of tool->counted */
+	OPT_TABLE,   /* the table has the columns `target` ("a,b"); CSV and JSON are unchanged */
+	OPT_NUMBER,  /* the filter `target` = arg, a whole number */
 	OPT_INTERVAL, /* tool->sums are read every `arg` seconds */
 	OPT_ROWS,    /* only so many rows of each reading */
 	OPT_TITLE,   /* tool->sums->title is printed; with a leading '!' as `target`: is not */
@@ -80,7 +82,7 @@ struct arg {
  */
 struct tool_sums {
 	uint64_t interval_ns; /* between readings unless given; 0: one, at the end */
-	uint32_t entries;     /* rows that are remembered; 0: as --sockets says */
+	uint32_t entries;     /* rows of a hash that are remembered; 0: as --sockets says */
 	const char *sort;     /* column, largest first; NULL: as they come */
 	uint32_t rows;        /* most rows of a reading unless given; 0: all */
 	const char *title;    /* line before each reading in the table: strftime(3), and %L for

@@ -77,6 +77,8 @@ char *cell_scaled(char *p, const struct column *col, uint64_t num)
 {
 	if (col->flags & COL_FINE)
 		return put_thousandths(p, num / 1000 + (num % 1000 >= 500));
+	if (col->flags & (COL_MICRO | COL_NANO))
+		return put_u64(p, col->flags & COL_NANO ? num : num / 1000);
 	switch (col->type) {
 	case COL_BYTES:
 		return put_u64(p, num >> 10);

@@ -45,6 +45,8 @@ enum {
 	COL_LOWER_BOUND = 1 << 5,
 	COL_LEFT = 1 << 6,       /* table: numbers left-aligned too; text always is */
 	COL_FINE = 1 << 7,       /* table: COL_NSEC with three decimals */
+	COL_MICRO = 1 << 10,     /* table: COL_NSEC in whole microseconds */
+	COL_NANO = 1 << 11,      /* table: COL_NSEC as it is */
 	/* Of rows that are put together from parts: the sum, the largest; u64. */
 	COL_ADD = 1 << 8,
 	COL_MAX = 1 << 9,

@@ -2,7 +2,8 @@
 /*
  * Rows that are added up in the kernel instead of an event each. The includer defines NT_SUMS_KIND
  * (BPF_MAP_TYPE_HASH, PERCPU_HASH, ARRAY or PERCPU_ARRAY), NT_SUMS_KEY and NT_SUMS_ROW, which
- * begins with a struct nt_sum; in a row that has a part for each CPU each part has its own head.
+ * begins with a struct nt_sum; for an array NT_SUMS_ENTRIES too. In a row that has a part for each
+ * CPU each part has its own head.
  *
  * The reader swaps the map for an empty one. The update of a map of maps returns when no program
  * uses the old one any more (maybe_wait_bpf_programs(), kernel/bpf/syscall.c), so nothing is lost
@@ -13,9 +14,13 @@
 
 #include "event.bpf.h"
 
+#ifndef NT_SUMS_ENTRIES
+#define NT_SUMS_ENTRIES 1 /* the session sets the size */
+#endif
+
 struct nt_sums_inner {
 	__uint(type, NT_SUMS_KIND);
-	__uint(max_entries, 1); /* the session sets the size */
+	__uint(max_entries, NT_SUMS_ENTRIES);
 	__type(key, NT_SUMS_KEY);
 	__type(value, NT_SUMS_ROW);
 } nt_sums_a SEC(".maps"), nt_sums_b SEC(".maps");

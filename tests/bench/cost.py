@@ -55,10 +55,10 @@ def is_attached(pid):
 
 
 def start_ms(command):
-    """Until the heading appears on a terminal, which every table prints once it is attached."""
+    """Until something appears on a terminal, which every tool prints once it is attached."""
     master, slave = os.openpty()
     began = time.monotonic_ns()
-    tool = subprocess.Popen(command, stdout=slave, stderr=subprocess.DEVNULL)
+    tool = subprocess.Popen(command, stdout=slave, stderr=slave)
     os.read(master, 1)
     took = (time.monotonic_ns() - began) / 1e6
     tool.send_signal(2)
@@ -91,27 +91,28 @@ def measure(name, command, args, ready):
     return result
 
 
-def program_costs():
-    """ns a run of each of our loaded programs (kernel.bpf_stats_enabled)."""
+def programs():
     sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../live"))
     import bpf
-    return [(p.name, p.run_time_ns / p.run_cnt, p.run_cnt) for p in bpf.programs()
-            if p.run_cnt and p.name.startswith(("nt_", "tcp"))]
+    return list(bpf.programs())
 
 
-def measure_programs(args):
+def measure_programs(name, command, args, ready):
+    """ns a run of each program that the tool loads (kernel.bpf_stats_enabled)."""
     switch = "/proc/sys/kernel/bpf_stats_enabled"
     try:
         open(switch, "w").write("1")
     except OSError:
         return
-    work = tempfile.mkdtemp()
-    with open(f"{work}/rows", "wb") as out:
-        tool = subprocess.Popen([args.nettrace, args.tool, "--ready-file", f"{work}/ready"], stdout=out)
-    wait_until(lambda: os.path.exists(f"{work}/ready"))
+    flag = f"{tempfile.mkdtemp()}/ready"
+    before = {p.id for p in programs()}
+    tool = subprocess.Popen([w.replace("@READY@", flag) for w in command], stdout=subprocess.DEVNULL,
+                            stderr=subprocess.DEVNULL)
+    wait_until(lambda: os.path.exists(flag) if ready == "file" else is_attached(tool.pid))
     churn(args)
-    for name, ns, runs in program_costs():
-        print(f"{name:28} {ns:9.0f} ns a run, {runs} runs")
+    for p in programs():
+        if p.run_cnt and p.id not in before:
+            print(f"{name:28} {p.name:16} {p.run_time_ns / p.run_cnt:9.0f} ns a run, {p.run_cnt} runs")
     tool.send_signal(2)
     tool.wait()
     open(switch, "w").write("0")
@@ -143,7 +144,8 @@ def main():
         if command[0] and os.path.exists(command[0]):
             took = sorted(start_ms(command) for _ in range(3))
             print(f"{name:28} starts in {took[0]:.1f} to {took[-1]:.1f} ms")
-    measure_programs(args)
+    for name, command, ready in (runs[0], *runs[3:]):
+        measure_programs(name, command, args, ready)
 
 
 main()

@@ -6,6 +6,7 @@
 #ifndef NT_MAKE_RECORDING_H
 #define NT_MAKE_RECORDING_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,11 +20,14 @@
 struct made_file {
 	const char *name; /* ends with ".nt" */
 	void (*write)(struct recorder *rec);
+	bool counted;     /* the rows of made_tool->counted */
 };
 
 /* They end the program when the disk is full. */
 void make_event(struct recorder *rec, const void *event, size_t len);
 void make_cgroup(struct recorder *rec, uint64_t id, const char *path);
+/* What was added since the last one is one reading, `ns` after MAKE_TIME. */
+void make_reading(struct recorder *rec, uint64_t ns, const char *load);
 void make_clock(struct recorder *rec, int64_t offset);
 
 /* "10.1.2.3" or "2001:db8::1" to the 16 bytes of an event. */
