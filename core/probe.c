@@ -26,10 +26,13 @@ static struct {
 static int on_message(enum libbpf_print_level level, const char *format, va_list args)
 {
 	char line[512], *quote;
+	va_list again;
 
-	vsnprintf(line, sizeof(line), format, args);
+	va_copy(again, args);
 	if (messages.debug)
-		fputs(line, stderr);
+		vfprintf(stderr, format, again); /* the verifier's log is long */
+	va_end(again);
+	vsnprintf(line, sizeof(line), format, args);
 	if (level != LIBBPF_WARN || messages.program[0])
 		return 0;
 	if (sscanf(line, "libbpf: prog '%63[^']'", messages.program) != 1)

@@ -31,8 +31,9 @@ static __always_inline __u32 nt_log2(__u64 v)
 /* `max` may lag behind when two CPUs raise it at once; the rest is exact. */
 static __always_inline void nt_hist_add(struct nt_hist *hist, __u64 value)
 {
-	__u32 slot = nt_log2(value);
+	__u64 slot = nt_log2(value);
 
+	asm volatile("" : "+r"(slot)); /* or the bound is put on a 32-bit half, which 5.10 forgets */
 	if (slot >= NT_HIST_SLOTS)
 		slot = NT_HIST_SLOTS - 1;
 	__sync_fetch_and_add(&hist->count, 1);
