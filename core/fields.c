@@ -21,7 +21,7 @@ const struct field_info fields_info[FIELD_COUNT] = {
 	[FIELD_IP] = { "ip", FIELDS_FLOW },          [FIELD_CGROUP] = { "cgroup", FIELDS_OWNER },
 	[FIELD_UNIT] = { "unit", FIELDS_OWNER },
 	[FIELD_CONTAINER] = { "container", FIELDS_OWNER },
-	[FIELD_NETNS] = { "netns", FIELDS_FLOW },    [FIELD_MNTNS] = { "mntns", FIELDS_OWNER },
+	[FIELD_NETNS] = { "netns", FIELDS_NETNS },    [FIELD_MNTNS] = { "mntns", FIELDS_OWNER },
 };
 
 static int bad(struct filter_error *err, const char *word, size_t len, const char *why)

@@ -33,7 +33,8 @@ struct attach_slot {
 /* Which fields the tool's events carry, and so which of the uniform filter options it takes. */
 enum {
 	FIELDS_OWNER = 1 << 0, /* pid tid comm uid cgroup mntns */
-	FIELDS_FLOW = 1 << 1,  /* ports, addresses, family, netns */
+	FIELDS_NETNS = 1 << 1,
+	FIELDS_FLOW = 1 << 2 | FIELDS_NETNS, /* ports, addresses, family */
 };
 
 /* What an option of the tool's own does. Most are other names of what every tool has. */
@@ -44,6 +45,7 @@ enum opt_kind {
 	OPT_COUNT,   /* rows are those of tool->counted */
 	OPT_TABLE,   /* the table has the columns `target` ("a,b"); CSV and JSON are unchanged */
 	OPT_NUMBER,  /* the filter `target` = arg, a whole number */
+	OPT_DEVICES, /* only these network devices of our namespace, by the column `target` */
 	OPT_INTERVAL, /* tool->sums are read every `arg` seconds */
 	OPT_ROWS,    /* only so many rows of each reading */
 	OPT_TITLE,   /* tool->sums->title is printed; with a leading '!' as `target`: is not */
@@ -85,6 +87,12 @@ struct tool_sums {
 	uint32_t entries;     /* rows of a hash that are remembered; 0: as --sockets says */
 	const char *sort;     /* column, largest first; NULL: as they come */
 	uint32_t rows;        /* most rows of a reading unless given; 0: all */
+	/*
+	 * Rows in groups, by the values of these columns (table: a line with the first two before
+	 * each, and the sum behind it); within a group by the number in `index`, and where one is
+	 * missing below the number in `indexes` a row of zeros. NULL: no groups.
+	 */
+	const char *groups[3], *index, *indexes;
 	const char *title;    /* line before each reading in the table: strftime(3), and %L for
 				 /proc/loadavg; printed unless it begins with '!' */
 };

@@ -73,8 +73,33 @@ static char *put_thousandths(char *p, uint64_t num)
 	return put_digits(p, (uint32_t)(num % 1000), 3);
 }
 
+uint64_t cell_ratio(const struct column *col, uint64_t num, uint64_t divisor)
+{
+	unsigned __int128 scaled = num;
+
+	if (col->flags & COL_PER_SECOND)
+		scaled *= SECOND;
+	return divisor ? (uint64_t)(scaled / divisor) : 0;
+}
+
+/* Powers of 1024 above powers of 1000, as bcc's netqtop has it. */
+static char *put_short(char *p, uint64_t num)
+{
+	uint64_t unit = num > 1000000 ? 1 << 20 : 1 << 10;
+
+	if (num <= 1000)
+		return put_u64(p, num);
+	p = put_u64(p, num / unit);
+	*p++ = '.';
+	p = put_digits(p, (uint32_t)(num % unit * 100 / unit), 2);
+	*p++ = unit == 1 << 20 ? 'M' : 'K';
+	return p;
+}
+
 char *cell_scaled(char *p, const struct column *col, uint64_t num)
 {
+	if (col->flags & COL_SHORT)
+		return put_short(p, num);
 	if (col->flags & COL_FINE)
 		return put_thousandths(p, num / 1000 + (num % 1000 >= 500));
 	if (col->flags & (COL_MICRO | COL_NANO))

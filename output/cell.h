@@ -57,6 +57,8 @@ static inline char *cell_string(struct out *out, char *p, const char *text, size
 }
 
 /* `as` is a constant at every call. NULL: no memory. */
+uint64_t cell_ratio(const struct column *col, uint64_t num, uint64_t divisor);
+
 static inline __attribute__((always_inline)) char *
 cell_put(struct out *out, char *p, const struct column *col, const char *row, enum out_format as)
 {
@@ -65,12 +67,18 @@ cell_put(struct out *out, char *p, const struct column *col, const char *row, en
 	size_t len;
 
 	if (col->flags & CELL_NULLS && cell_unknown(col, row, num))
-		return cell_null(p, as);
+		return as == OUT_TABLE && col->type == COL_NUM && col->names ?
+			       stpcpy(p, col->names[0]) : cell_null(p, as);
 	if (as == OUT_TABLE && col->flags & COL_LOWER_BOUND && row[col->guard])
 		*p++ = '>';
 	switch (col->type) {
+	case COL_RATIO:
+		num = cell_ratio(col, num, cell_load(row + col->guard, 8));
+		/* fall through */
 	case COL_NUM:
-		return put_u64(p, num);
+		if (as != OUT_TABLE || !(col->flags & COL_SHORT))
+			return put_u64(p, num);
+		/* fall through */
 	case COL_BYTES:
 	case COL_NSEC:
 	case COL_USEC:

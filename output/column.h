@@ -33,6 +33,7 @@ enum col_type {
 	 */
 	COL_HIST,
 	COL_AVG,     /* of the values of a COL_HIST at the same place, rounded down; or unknown */
+	COL_RATIO,   /* the u64 at `off` divided by that at `guard`, rounded down; 0 if that is 0 */
 };
 
 enum {
@@ -47,6 +48,8 @@ enum {
 	COL_FINE = 1 << 7,       /* table: COL_NSEC with three decimals */
 	COL_MICRO = 1 << 10,     /* table: COL_NSEC in whole microseconds */
 	COL_NANO = 1 << 11,      /* table: COL_NSEC as it is */
+	COL_PER_SECOND = 1 << 12, /* COL_RATIO: the divisor is in ns */
+	COL_SHORT = 1 << 13,     /* table: from a thousand on 1.23K, from a million on 1.23M (bcc's) */
 	/* Of rows that are put together from parts: the sum, the largest; u64. */
 	COL_ADD = 1 << 8,
 	COL_MAX = 1 << 9,
@@ -62,7 +65,8 @@ struct column {
 	uint16_t flags;
 	uint8_t width;      /* least width in the table; grows, never cuts */
 	uint8_t n_names;
-	const char *const *names; /* COL_ENUM; a NULL entry is unknown (null) */
+	/* COL_ENUM; a NULL entry is unknown (null). COL_NUM: the first one is the table's unknown */
+	const char *const *names;
 };
 
 #endif

@@ -166,6 +166,7 @@ static bool is_left(const struct column *col)
 	case COL_USEC:
 	case COL_ELAPSED:
 	case COL_AVG:
+	case COL_RATIO:
 		return col->flags & COL_LEFT;
 	default:
 		return true;

@@ -178,6 +178,20 @@ struct tcp_sock {
 	__u32 total_retrans;
 };
 
+struct net_device {
+	char name[16]; /* IFNAMSIZ */
+	int ifindex;
+	unsigned int real_num_tx_queues;
+	unsigned int real_num_rx_queues;
+	possible_net_t nd_net;
+};
+
+struct sk_buff {
+	struct net_device *dev;
+	unsigned int len;
+	__u16 queue_mapping;
+};
+
 #pragma clang attribute pop
 
 #endif
