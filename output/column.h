@@ -49,7 +49,7 @@ enum {
 	COL_MICRO = 1 << 10,     /* table: COL_NSEC in whole microseconds */
 	COL_NANO = 1 << 11,      /* table: COL_NSEC as it is */
 	COL_PER_SECOND = 1 << 12, /* COL_RATIO: the divisor is in ns */
-	COL_SHORT = 1 << 13,     /* table: from a thousand on 1.23K, from a million on 1.23M (bcc's) */
+	COL_SHORT = 1 << 13,     /* table: above 1000 as 1.23K, above 1000000 as 1.23M */
 	/* Of rows that are put together from parts: the sum, the largest; u64. */
 	COL_ADD = 1 << 8,
 	COL_MAX = 1 << 9,
@@ -65,7 +65,7 @@ struct column {
 	uint16_t flags;
 	uint8_t width;      /* least width in the table; grows, never cuts */
 	uint8_t n_names;
-	/* COL_ENUM; a NULL entry is unknown (null). COL_NUM: the first one is the table's unknown */
+	/* COL_ENUM; a NULL entry is unknown. COL_NUM: the table shows the first one for unknown */
 	const char *const *names;
 };
 

@@ -13,7 +13,7 @@ struct netqtop_event {
 	char dev[16];     /* IFNAMSIZ, include/uapi/linux/if.h */
 	__u64 packets;    /* as the stack sees them: before GSO, after GRO */
 	__u64 bytes;
-	__u64 sizes[5];   /* packets below 64, 512, 2K, 16K, 64K bytes and not below the one before */
+	__u64 sizes[5];   /* packets below 64, 512, 2K, 16K, 64K bytes, each only once */
 	__u32 ifindex;
 	__u16 queue;
 	__u16 queues;     /* that the device uses, in this direction */
