@@ -56,6 +56,15 @@ static inline char *cell_string(struct out *out, char *p, const char *text, size
 	return p;
 }
 
+/* A number whose sign is in the highest bit, `shift` bits too far up. */
+static inline char *cell_signed(char *p, uint64_t num, unsigned int shift)
+{
+	if (!(num >> 63))
+		return put_u64(p, num >> shift);
+	*p++ = '-';
+	return put_u64(p, -num >> shift);
+}
+
 /* `as` is a constant at every call. NULL: no memory. */
 static inline __attribute__((always_inline)) char *
 cell_put(struct out *out, char *p, const struct column *col, const char *row, enum out_format as)
@@ -71,6 +80,8 @@ cell_put(struct out *out, char *p, const struct column *col, const char *row, en
 	switch (col->type) {
 	case COL_NUM:
 		return put_u64(p, num);
+	case COL_INT:
+		return cell_signed(p, num << (64 - 8 * col->size), 64 - 8 * col->size);
 	case COL_BYTES:
 	case COL_NSEC:
 	case COL_USEC:
