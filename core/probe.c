@@ -26,10 +26,13 @@ static struct {
 static int on_message(enum libbpf_print_level level, const char *format, va_list args)
 {
 	char line[512], *quote;
+	va_list whole; /* the verifier's words are long */
 
-	vsnprintf(line, sizeof(line), format, args);
+	va_copy(whole, args);
 	if (messages.debug)
-		fputs(line, stderr);
+		vfprintf(stderr, format, whole);
+	va_end(whole);
+	vsnprintf(line, sizeof(line), format, args);
 	if (level != LIBBPF_WARN || messages.program[0])
 		return 0;
 	if (sscanf(line, "libbpf: prog '%63[^']'", messages.program) != 1)

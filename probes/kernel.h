@@ -36,6 +36,7 @@ enum bpf_map_type {
 	BPF_MAP_TYPE_PERCPU_HASH = 5,
 	BPF_MAP_TYPE_PERCPU_ARRAY = 6,
 	BPF_MAP_TYPE_CGROUP_ARRAY = 8,
+	BPF_MAP_TYPE_LRU_HASH = 9,
 	BPF_MAP_TYPE_ARRAY_OF_MAPS = 12,
 	BPF_MAP_TYPE_RINGBUF = 27,
 };
@@ -154,6 +155,8 @@ struct sock {
 	socket_lock_t sk_lock;
 	__u16 sk_protocol; /* 16 bits wide since 5.6 (bf9765145b85) */
 	int sk_err;
+	__u32 sk_ack_backlog; /* of a listener: how many connections wait for accept() */
+	__u32 sk_max_ack_backlog;
 };
 
 struct inet_sock {
@@ -163,6 +166,10 @@ struct inet_sock {
 
 struct inet_connection_sock {
 	struct inet_sock icsk_inet;
+};
+
+struct mptcp_sock {
+	struct sock *first; /* the subflow that it began with; of a listener, the one that listens */
 };
 
 struct socket {

@@ -27,12 +27,26 @@ static __always_inline bool nt_is_tcp(const struct sock *sk, enum nt_way way)
 	       NT_READ(way, sk->sk_protocol) == IPPROTO_TCP;
 }
 
-static __always_inline bool nt_is_stream(const struct sock *sk)
+/* TCP, or MPTCP as a program has it: its subflows are TCP sockets that no program sees. */
+static __always_inline bool nt_is_stream(const struct sock *sk, enum nt_way way)
 {
-	__u16 family = sk->__sk_common.skc_family;
+	__u16 family = NT_READ(way, sk->__sk_common.skc_family);
+	__u16 protocol = NT_READ(way, sk->sk_protocol);
 
 	return (family == AF_INET || family == AF_INET6) &&
-	       (sk->sk_protocol == IPPROTO_TCP || sk->sk_protocol == IPPROTO_MPTCP);
+	       (protocol == IPPROTO_TCP || protocol == IPPROTO_MPTCP);
+}
+
+/* The TCP socket below a socket of MPTCP; a socket of TCP is that itself. By NT_PROBE only. */
+static __always_inline const struct sock *nt_subflow(const struct sock *sk)
+{
+	const struct mptcp_sock *msk = (const void *)sk;
+	const struct sock *first = NULL;
+
+	if (bpf_core_field_exists(msk->first) &&
+	    NT_READ(NT_PROBE, sk->sk_protocol) == IPPROTO_MPTCP)
+		first = NT_READ(NT_PROBE, msk->first);
+	return first ? first : sk;
 }
 
 /*
