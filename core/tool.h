@@ -33,7 +33,9 @@ struct attach_slot {
 /* Which fields the tool's events carry, and so which of the uniform filter options it takes. */
 enum {
 	FIELDS_OWNER = 1 << 0, /* pid tid comm uid cgroup mntns */
-	FIELDS_FLOW = 1 << 1,  /* ports, addresses, family, netns */
+	FIELDS_LOCAL = 1 << 1, /* port and address of the own end, family, netns */
+	FIELDS_REMOTE = 1 << 2, /* port and address of the other end */
+	FIELDS_FLOW = FIELDS_LOCAL | FIELDS_REMOTE,
 };
 
 /* What an option of the tool's own does. Most are other names of what every tool has. */

@@ -114,8 +114,13 @@ struct ns_common {
 	__u32 inum;
 };
 
+struct netns_core {
+	int sysctl_somaxconn;
+};
+
 struct net {
 	struct ns_common ns;
+	struct netns_core core;
 };
 
 typedef struct {
@@ -169,7 +174,7 @@ struct inet_connection_sock {
 };
 
 struct mptcp_sock {
-	struct sock *first; /* the subflow that it began with; of a listener, the one that listens */
+	struct sock *first; /* the subflow it began with; of a listener, the one that listens */
 };
 
 struct socket {
@@ -201,6 +206,7 @@ struct tcp_sock {
 	__u32 write_seq;
 	__u32 srtt_us; /* smoothed round trip time << 3, in us */
 	__u32 total_retrans;
+	bool is_mptcp; /* a subflow; only where MPTCP is built in */
 };
 
 #pragma clang attribute pop

@@ -19,6 +19,12 @@ static __always_inline void nt_put_ip6(__u8 *to, const __be32 *addr)
 	__builtin_memcpy(to, addr, 16);
 }
 
+/* 4 or 6. An IPv4-mapped address is one of IPv4. */
+static __always_inline __u8 nt_ip_of(const __u8 *addr)
+{
+	return *(__u64 *)addr == 0 && *(__u32 *)(addr + 8) == NT_MAPPED_PREFIX ? 4 : 6;
+}
+
 static __always_inline bool nt_is_tcp(const struct sock *sk, enum nt_way way)
 {
 	__u16 family = NT_READ(way, sk->__sk_common.skc_family);
@@ -72,7 +78,7 @@ static __always_inline void nt_read_flow(struct nt_event *e, const struct sock *
 		bpf_core_read(e->laddr, 16, &skc->skc_v6_rcv_saddr);
 		bpf_core_read(e->raddr, 16, &skc->skc_v6_daddr);
 	}
-	e->ip = *(__u64 *)e->raddr == 0 && *(__u32 *)(e->raddr + 8) == NT_MAPPED_PREFIX ? 4 : 6;
+	e->ip = nt_ip_of(e->raddr);
 }
 
 static __always_inline void nt_fill_flow(struct nt_event *e, const struct sock *sk, __be16 sport)

@@ -59,7 +59,7 @@ struct proto_accept_arg {
 	int flags;
 };
 
-/* The result is behind the arguments: (sk, flags, err, kern), since 6.10 (sk, arg), 92ef0fd55ac8. */
+/* The result is behind the arguments: (sk, flags, err, kern), since 6.10 (sk, arg). */
 SEC("fexit/inet_csk_accept")
 int tcpaccept_return_fexit(__u64 *ctx)
 {
