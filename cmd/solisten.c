@@ -28,7 +28,7 @@ static const struct column columns[] = {
 	{ .name = "lport", .title = "PORT", .help = "port it listens at", .type = COL_NUM,
 	  COL_AT(EV, head.lport), .flags = COL_NULL_ZERO | COL_LEFT, .width = 5 },
 	{ .name = "proto", .title = "PROTO", .help = "protocol and family of the socket",
-	  .type = COL_ENUM, COL_AT(EV, proto), .width = 6,
+	  .type = COL_ENUM, COL_AT(EV, proto), .width = 7,
 	  .names = protos, .n_names = SOLISTEN_MPTCP6 + 1 },
 	{ .name = "backlog", .title = "BACKLOG",
 	  .help = "connections that may wait for accept(), cut to net.core.somaxconn",
