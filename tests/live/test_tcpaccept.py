@@ -453,3 +453,21 @@ def test_merged_behind():
 
 def test_merged_three():
     check_merged("tcpaccept,tcpstates,tcplife", 4)
+
+
+def test_merged_cgroup():
+    """One map of cgroups for all: the first tool's."""
+    space = nt.Space()
+    path = nt.make_cgroup(nt.cgroup2_root(), f"nt{os.getpid()}merged")
+    inside, outside = Peer(space, "inside", cgroup=path), Peer(space, "outside")
+    trace = Trace("--json", "--cgroup", path, tool="tcpaccept,tcplife", spaces=[space])
+    for server, client in ((inside, outside), (outside, inside)):
+        listener = server.listen("127.0.0.1")
+        c = client.connect("127.0.0.1", server.name(listener))
+        s = server.accept(listener)
+        client.close(c)
+        server.end(s)
+        server.close(s)
+    nt.quiet(space)
+    equal([(row["tool"], row["comm"]) for row in trace.stop().rows()],
+          [("tcpaccept", "inside"), ("tcplife", "inside"), ("tcplife", "inside")], "rows")
