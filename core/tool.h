@@ -34,7 +34,9 @@ struct attach_slot {
 enum {
 	FIELDS_OWNER = 1 << 0, /* pid tid comm uid cgroup mntns */
 	FIELDS_NETNS = 1 << 1,
-	FIELDS_FLOW = 1 << 2 | FIELDS_NETNS, /* ports, addresses, family */
+	FIELDS_LOCAL = 1 << 2 | FIELDS_NETNS, /* port and address of the own end, family */
+	FIELDS_REMOTE = 1 << 3, /* port and address of the other end */
+	FIELDS_FLOW = FIELDS_LOCAL | FIELDS_REMOTE,
 };
 
 /* What an option of the tool's own does. Most are other names of what every tool has. */
@@ -195,6 +197,9 @@ struct tool {
 		.type = COL_ENUM, COL_AT(ev, head.owner.how), .flags = COL_HIDDEN, .width = 9,     \
 		.names = names_owner, .n_names = NT_OWNER_CONNECT + 1                              \
 	}
+#define COLUMN_IP_IN_TABLE(ev)                                                                   \
+	{ .name = "ip", .title = "IP", .help = "4 or 6; IPv4-mapped IPv6 is 4", .type = COL_NUM,   \
+	  COL_AT(ev, head.ip), .flags = COL_NULL_ZERO | COL_LEFT, .width = 2 }
 #define COLUMN_IP(ev)                                                                            \
 	{ .name = "ip", .title = "IP", .help = "4 or 6; IPv4-mapped IPv6 is 4", .type = COL_NUM,   \
 	  COL_AT(ev, head.ip), .flags = COL_NULL_ZERO | COL_HIDDEN | COL_LEFT, .width = 2 }
@@ -212,11 +217,13 @@ struct tool {
 	  COL_AT(ev, head.rport), .flags = COL_NULL_ZERO | COL_LEFT, .width = 5 }
 
 /* All of these, in the order of JSON. */
-#define COLUMNS_COMMON(ev)                                                                 \
+#define COLUMNS_OWNER(ev)                                                                  \
 	COLUMN_TIME(ev), COLUMN_ELAPSED(ev), COLUMN_PID(ev), COLUMN_TID(ev),               \
 	COLUMN_COMM(ev), COLUMN_UID(ev), COLUMN_CGROUP(ev), COLUMN_NETNS(ev),              \
-	COLUMN_OWNER(ev), COLUMN_IP(ev), COLUMN_LADDR(ev), COLUMN_LPORT(ev),               \
-	COLUMN_RADDR(ev), COLUMN_RPORT(ev)
+	COLUMN_OWNER(ev)
+#define COLUMNS_ENDS(ev)                                                                   \
+	COLUMN_LADDR(ev), COLUMN_LPORT(ev), COLUMN_RADDR(ev), COLUMN_RPORT(ev)
+#define COLUMNS_COMMON(ev) COLUMNS_OWNER(ev), COLUMN_IP(ev), COLUMNS_ENDS(ev)
 
 extern const char *const names_owner[NT_OWNER_CONNECT + 1];
 

@@ -56,9 +56,10 @@ static inline char *cell_string(struct out *out, char *p, const char *text, size
 	return p;
 }
 
-/* `as` is a constant at every call. NULL: no memory. */
-uint64_t cell_ratio(const struct column *col, uint64_t num, uint64_t divisor);
+/* The types that few columns have. */
+char *cell_rest(char *p, const struct column *col, const char *row, enum out_format as);
 
+/* `as` is a constant at every call. NULL: no memory. */
 static inline __attribute__((always_inline)) char *
 cell_put(struct out *out, char *p, const struct column *col, const char *row, enum out_format as)
 {
@@ -72,9 +73,6 @@ cell_put(struct out *out, char *p, const struct column *col, const char *row, en
 	if (as == OUT_TABLE && col->flags & COL_LOWER_BOUND && row[col->guard])
 		*p++ = '>';
 	switch (col->type) {
-	case COL_RATIO:
-		num = cell_ratio(col, num, cell_load(row + col->guard, 8));
-		/* fall through */
 	case COL_NUM:
 		if (as != OUT_TABLE || !(col->flags & COL_SHORT))
 			return put_u64(p, num);
@@ -104,13 +102,8 @@ cell_put(struct out *out, char *p, const struct column *col, const char *row, en
 	case COL_NAME:
 		text = out->names.name ? out->names.name(out->names.ctx, col, num) : NULL;
 		break;
-	case COL_HIST:
-		return put_u64(p, cell_load(row + col->off, 8));
-	case COL_AVG:
-		num = cell_load(row + col->off, 8);
-		return num ? put_u64(p, cell_load(row + col->off + 8, 8) / num) : cell_null(p, as);
 	default:
-		text = NULL;
+		return cell_rest(p, col, row, as);
 	}
 	if (!text)
 		return cell_null(p, as);

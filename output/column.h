@@ -8,7 +8,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* What the bytes in the row mean. Numbers are host order, `size` bytes (1, 2, 4 or 8), unsigned. */
+/*
+ * What the bytes in the row mean. Numbers are host order, `size` bytes (1, 2, 4 or 8), unsigned but
+ * for COL_INT.
+ */
 enum col_type {
 	COL_NUM,     /* a plain number */
 	COL_BYTES,   /* bytes; table: whole KiB, cut as integers are (bcc's TX_KB) */
@@ -34,6 +37,7 @@ enum col_type {
 	COL_HIST,
 	COL_AVG,     /* of the values of a COL_HIST at the same place, rounded down; or unknown */
 	COL_RATIO,   /* the u64 at `off` divided by that at `guard`, rounded down; 0 if that is 0 */
+	COL_INT,     /* a plain number that may be below 0; it has no COL_NULL_* */
 };
 
 enum {

@@ -161,6 +161,7 @@ static bool is_left(const struct column *col)
 {
 	switch (col->type) {
 	case COL_NUM:
+	case COL_INT:
 	case COL_BYTES:
 	case COL_NSEC:
 	case COL_USEC:

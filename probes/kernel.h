@@ -36,6 +36,7 @@ enum bpf_map_type {
 	BPF_MAP_TYPE_PERCPU_HASH = 5,
 	BPF_MAP_TYPE_PERCPU_ARRAY = 6,
 	BPF_MAP_TYPE_CGROUP_ARRAY = 8,
+	BPF_MAP_TYPE_LRU_HASH = 9,
 	BPF_MAP_TYPE_ARRAY_OF_MAPS = 12,
 	BPF_MAP_TYPE_RINGBUF = 27,
 };
@@ -113,8 +114,13 @@ struct ns_common {
 	__u32 inum;
 };
 
+struct netns_core {
+	int sysctl_somaxconn;
+};
+
 struct net {
 	struct ns_common ns;
+	struct netns_core core;
 };
 
 typedef struct {
@@ -154,6 +160,8 @@ struct sock {
 	socket_lock_t sk_lock;
 	__u16 sk_protocol; /* 16 bits wide since 5.6 (bf9765145b85) */
 	int sk_err;
+	__u32 sk_ack_backlog; /* of a listener: how many connections wait for accept() */
+	__u32 sk_max_ack_backlog;
 };
 
 struct inet_sock {
@@ -163,6 +171,28 @@ struct inet_sock {
 
 struct inet_connection_sock {
 	struct inet_sock icsk_inet;
+};
+
+struct mptcp_sock {
+	struct sock *first; /* the subflow it began with; of a listener, the one that listens */
+};
+
+struct socket {
+	short type;
+	struct file *file;
+	struct sock *sk;
+};
+
+struct thread_info {
+	unsigned long flags;
+	__u32 status; /* x86 */
+};
+
+struct task_struct {
+	struct thread_info thread_info;
+	struct files_struct *files;
+	struct nsproxy *nsproxy;
+	struct css_set *cgroups;
 };
 
 struct tcp_sock {
@@ -176,6 +206,7 @@ struct tcp_sock {
 	__u32 write_seq;
 	__u32 srtt_us; /* smoothed round trip time << 3, in us */
 	__u32 total_retrans;
+	bool is_mptcp; /* a subflow; only where MPTCP is built in */
 };
 
 struct net_device {

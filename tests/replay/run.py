@@ -364,12 +364,12 @@ def check_made(report, options, directory, tool, generator):
 
 def check_tool(report, options, tool, place):
     directory = os.path.join(HERE, tool)
-    recordings = sorted(f for f in os.listdir(directory) if f.endswith(".nt"))
     cases = list(read_cases(directory))
     if tool in options.make:
         check_made(report, options, directory, tool, os.path.abspath(options.make[tool]))
     elif os.path.exists(os.path.join(directory, "make.c")):
         report.skip(f"{tool}.made", "no --make for it")
+    recordings = sorted(f for f in os.listdir(directory) if f.endswith(".nt"))
     names = [case[0] for case in cases]
     report.check(f"{tool}.names",
                  None if len(set(names)) == len(names) else "a case's name is there twice")
