@@ -103,6 +103,7 @@ enum {
 
 /* include/uapi/asm-generic/errno.h */
 #define EPIPE 32
+#define ECONNABORTED 103
 #define ECONNRESET 104
 #define ETIMEDOUT 110
 #define ECONNREFUSED 111
@@ -171,6 +172,7 @@ struct inet_sock {
 
 struct inet_connection_sock {
 	struct inet_sock icsk_inet;
+	__u8 icsk_pending; /* which timer is set, 0: none */
 };
 
 struct mptcp_sock {

@@ -42,6 +42,7 @@ static const struct opt own_opts[] = {
 	{ 'o', "other", NULL, "show the IP version", OPT_SHOW, "ip" },
 	{ 'P', "port", "P[,P-P]", "same as --port", OPT_SAME_AS, "port" },
 	{ 'h', "hidden", NULL, "show the time", OPT_SHOW, "time" },
+	{ 'L', NULL, NULL, "show the local port", OPT_SHOW, "lport" },
 	{ 0 },
 };
 
@@ -568,6 +569,30 @@ static void test_tool_letters(void **state)
 	assert_int_equal(run_tool(&flow_tool, "-h", shows_time).code, PARSED);
 }
 
+static bool shows_lport(const struct session_opts *o) { return !strcmp(o->show[0], "lport"); }
+
+/* What bcc shows by a long name that is a filter here. */
+static void test_bare_filter(void **state)
+{
+	static const char *const bare[] = { "--lport", "-v --lport", "--lport -v", "--lport --json" };
+	struct result r;
+
+	(void)state;
+	assert_int_equal(run_tool(&flow_tool, "-L", shows_lport).code, PARSED);
+	assert_int_equal(run_tool(&flow_tool, "--lport 8000", passes).code, PARSED);
+	for (size_t i = 0; i < sizeof(bare) / sizeof(*bare); i++) {
+		r = run_tool(&flow_tool, bare[i], NULL);
+		assert_int_equal(r.code, EXIT_USAGE);
+		assert_string_equal(r.err, "nettrace tool: --lport is a filter and needs a value; "
+					   "-L shows the column\n");
+	}
+	r = run_tool(&flow_tool, "--rport", NULL);
+	assert_int_equal(r.code, EXIT_USAGE);
+	assert_null(strstr(r.err, "is a filter"));
+	r = run("--lport -5", NULL);
+	assert_null(strstr(r.err, "is a filter"));
+}
+
 static void test_merged(void **state)
 {
 	const struct session_opts with = { .tools = { &tcplife_tool, &flow_tool }, .n_tools = 2 };
@@ -710,6 +735,7 @@ int main(void)
 		cmocka_unit_test(test_bad_filter),
 		cmocka_unit_test(test_not_this_field),
 		cmocka_unit_test(test_tool_letters),
+		cmocka_unit_test(test_bare_filter),
 		cmocka_unit_test(test_merged),
 		cmocka_unit_test(test_replay),
 		cmocka_unit_test(test_help),
