@@ -144,12 +144,24 @@ static uint32_t fields_of(int i)
 	return i == U_IPV4 || i == U_IPV6 ? FIELDS_LOCAL : 0;
 }
 
+/* The tool gives a name of ours another meaning: bcc's tcptracer has its own --verbose. */
+static bool is_own_name(const struct parser *p, const char *name)
+{
+	int i;
+
+	for (i = 0; p->own && (p->own[i].letter || p->own[i].name); i++)
+		if (p->own[i].kind != OPT_SAME_AS && p->own[i].name &&
+		    !strcmp(p->own[i].name, name))
+			return true;
+	return false;
+}
+
 static void add_uniform(struct parser *p, int i)
 {
 	const struct uniform_opt *u = &uniform[i];
 	char letter = u->letter;
 
-	if (!u->name || (p->replay && u->live))
+	if (!u->name || (p->replay && u->live) || is_own_name(p, u->name))
 		return;
 	if (letter && p->letters[(int)letter])
 		letter = 0;

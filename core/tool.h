@@ -47,7 +47,7 @@ enum owners {
 
 /* What an option of the tool's own does. Most are other names of what every tool has. */
 enum opt_kind {
-	OPT_SHOW,    /* shows the hidden columns `target` ("a,b"), if any */
+	OPT_SHOW,    /* shows the hidden columns `target` ("a,b"), if any; "a=b": b instead of a */
 	OPT_SAME_AS, /* is the uniform option `target` */
 	OPT_JOURNAL, /* each row goes to the systemd journal too, see struct journal_field */
 	OPT_COUNT,   /* rows are those of tool->counted */

@@ -21,7 +21,8 @@ enum col_type {
 	 * u64 CLOCK_MONOTONIC ns; JSON, CSV: RFC 3339 UTC with nanoseconds; table: local HH:MM:SS
 	 */
 	COL_TIME,
-	COL_ELAPSED, /* the same field; everywhere: seconds since the first row, table %.6f */
+	/* the same field; everywhere: seconds since the first row, table %.6f; see COL_NANO */
+	COL_ELAPSED,
 	COL_STR,     /* char[size], ends at NUL or at size; any byte may occur */
 	COL_ADDR,    /* 16 bytes, network order, IPv4 as ::ffff:a.b.c.d and printed as IPv4 */
 	COL_ENUM,    /* index into names[]; beyond n_names: the number as text */
@@ -50,7 +51,7 @@ enum {
 	COL_LEFT = 1 << 6,       /* table: numbers left-aligned too; text always is */
 	COL_FINE = 1 << 7,       /* table: COL_NSEC with three decimals */
 	COL_MICRO = 1 << 10,     /* table: COL_NSEC in whole microseconds */
-	COL_NANO = 1 << 11,      /* table: COL_NSEC as it is */
+	COL_NANO = 1 << 11,      /* table: COL_NSEC as it is; COL_ELAPSED in whole ns everywhere */
 	/* Of rows that are put together from parts: the sum, the largest; u64. */
 	COL_ADD = 1 << 8,
 	COL_MAX = 1 << 9,
