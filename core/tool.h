@@ -146,6 +146,9 @@ struct tool {
 		    { { "nt_accept_kprobe" } },                                                    \
 		    { { "nt_recv_tp" },                                                            \
 		      "who accepts is known only when it first receives or closes" } } },          \
+	ATTACH_OWNER_END
+/* For a tool that sees accept() itself and claims the socket there. */
+#define ATTACH_OWNER_END                                                                           \
 	{ .what = "end of a socket", .owners = true, .alts = { { { "nt_destroy_tp" } } } }
 
 /* Before ATTACH_OWNER, of tools without programs of their own on transitions. */

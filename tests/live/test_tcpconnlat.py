@@ -103,7 +103,8 @@ def test_scene6():
         row, = [r for r in trace.rows() if str(r["rport"]) == line["DPORT"]]
         equal((line["PID"], line["COMM"], line["IP"], line["SADDR"], line["LPORT"], line["DADDR"]),
               (str(row["pid"]), "curl", "4", a.addr4, str(row["lport"]), b.addr4), "line")
-        check(abs(float(line["LAT(ms)"]) - row["latency_ns"] / 1e6) < 5, f"ms: {line} {row}")
+        # another run of the tool, another reading of the clock
+        check(0 <= float(line["LAT(ms)"]) < curls[row["rport"]].time_total * 1e3, f"ms: {line}")
     check(server.pid not in {row["pid"] for row in trace.rows()}, "the server connects to nobody")
 
 
