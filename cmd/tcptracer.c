@@ -43,7 +43,7 @@ static const struct column columns[] = {
 	  .names = letters, .n_names = TCPTRACER_CLOSE + 1 },
 	{ .name = "elapsed_ns", .title = "TIME(ns)", .help = "nanoseconds since the first row",
 	  .type = COL_ELAPSED, COL_AT(EV, head.time),
-	  .flags = COL_HIDDEN | COL_TABLE_ONLY | COL_LEFT | COL_FINE, .width = 13 },
+	  .flags = COL_HIDDEN | COL_TABLE_ONLY | COL_LEFT | COL_NANO, .width = 13 },
 	{ 0 },
 };
 
