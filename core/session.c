@@ -598,9 +598,6 @@ static int prepare(struct session *s)
 {
 	int code;
 
-	s->readings = (struct readings){ .opts = s->opts, .rows = &s->rows,
-					 .recorder = &s->recorder, .stats = &s->stats,
-					 .fault = s->fault };
 	code = rows_open(&s->rows, s->opts, s->fault);
 	if (!code)
 		code = check_host(s->fault);
@@ -635,6 +632,9 @@ int session_run(const struct session_opts *opts, struct fault *fault)
 		return fault_set(fault, EXIT_RUNNING, "no memory");
 	s->opts = opts;
 	s->fault = fault;
+	s->readings = (struct readings){ .opts = opts, .rows = &s->rows,
+					 .recorder = &s->recorder, .stats = &s->stats,
+					 .fault = fault };
 	/*
 	 * A fixed threshold: the kernel's BTF, megabytes of it, shall not stay in the heap after it
 	 * was freed.

@@ -11,7 +11,7 @@ enum tcpconnlat_result {
 	TCPCONNLAT_RESET,       /* a reset later in the handshake (both ends connected at once) */
 	TCPCONNLAT_TIMEOUT,     /* no answer to any SYN */
 	TCPCONNLAT_UNREACHABLE, /* ICMP says that there is no way, or it is forbidden */
-	TCPCONNLAT_ABORTED,     /* ended here: close(), exit, connect() without a free port, ss -K */
+	TCPCONNLAT_ABORTED,     /* ended here: close(), exit, ss -K, no free port */
 };
 
 struct tcpconnlat_event {

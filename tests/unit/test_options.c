@@ -25,7 +25,7 @@
 #define DISLIKED 101
 #define MAX_ARGS 32
 
-extern const struct tool tcplife_tool;
+extern const struct tool tcplife_tool, tcptracer_tool;
 
 typedef bool (*check_fn)(const struct session_opts *opts);
 
@@ -557,9 +557,23 @@ static bool shows_netns(const struct session_opts *o)
 static bool verbose(const struct session_opts *o) { return o->verbose && !o->show[0]; }
 static bool shows_time(const struct session_opts *o) { return !strcmp(o->show[0], "time"); }
 
+static bool shows_long(const struct session_opts *o)
+{
+	return !strcmp(o->show[0], "netns,letter=type,elapsed=elapsed_ns") && !o->show[1] &&
+	       !o->verbose;
+}
+
 static void test_tool_letters(void **state)
 {
+	struct result r;
+
 	(void)state;
+	/* bcc's meaning of --verbose is that of the letter, and it is told once. */
+	assert_int_equal(run_tool(&tcptracer_tool, "-v", shows_long).code, PARSED);
+	assert_int_equal(run_tool(&tcptracer_tool, "--verbose", shows_long).code, PARSED);
+	r = run_tool(&tcptracer_tool, "--help", NULL);
+	assert_non_null(strstr(r.out, "-v, --verbose"));
+	assert_null(strstr(strstr(r.out, "--verbose") + 1, "--verbose"));
 	assert_int_equal(run_tool(&flow_tool, "-v", shows_netns).code, PARSED);
 	assert_int_equal(run_tool(&flow_tool, "--verbose", verbose).code, PARSED);
 	assert_int_equal(run_tool(&flow_tool, "-o", shows_ip).code, PARSED);
@@ -574,7 +588,9 @@ static bool shows_lport(const struct session_opts *o) { return !strcmp(o->show[0
 /* What bcc shows by a long name that is a filter here. */
 static void test_bare_filter(void **state)
 {
-	static const char *const bare[] = { "--lport", "-v --lport", "--lport -v", "--lport --json" };
+	static const char *const bare[] = {
+		"--lport", "-v --lport", "--lport -v", "--lport --json",
+	};
 	struct result r;
 
 	(void)state;
