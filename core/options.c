@@ -146,12 +146,24 @@ static uint32_t fields_of(int i)
 	return i == U_IPV4 || i == U_IPV6 ? FIELDS_LOCAL : 0;
 }
 
+/* The tool gives a name of ours another meaning: bcc's tcptracer has its own --verbose. */
+static bool is_own_name(const struct parser *p, const char *name)
+{
+	int i;
+
+	for (i = 0; p->own && (p->own[i].letter || p->own[i].name); i++)
+		if (p->own[i].kind != OPT_SAME_AS && p->own[i].name &&
+		    !strcmp(p->own[i].name, name))
+			return true;
+	return false;
+}
+
 static void add_uniform(struct parser *p, int i)
 {
 	const struct uniform_opt *u = &uniform[i];
 	char letter = u->letter;
 
-	if (!u->name || (p->replay && u->live))
+	if (!u->name || (p->replay && u->live) || is_own_name(p, u->name))
 		return;
 	if (letter && p->letters[(int)letter])
 		letter = 0;
@@ -192,6 +204,32 @@ static void refuse(struct argp_state *state, const char *what, const char *arg, 
 	argp_failure(state, EXIT_USAGE, 0, "%s: '%s' is %s", what, arg, why);
 }
 
+/*
+ * A filter's long name is the name of a column that the tool shows by a letter; bcc shows it by
+ * that name. `arg` is what would be the filter's value, NULL: nothing.
+ */
+static void refuse_bare(const struct parser *p, struct argp_state *state, const char *name,
+			const char *arg)
+{
+	int i;
+
+	for (i = 0; p->own && (p->own[i].letter || p->own[i].name) && (!arg || *arg == '-'); i++)
+		if (p->own[i].kind == OPT_SHOW && p->own[i].letter && p->own[i].target &&
+		    !strcmp(p->own[i].target, name))
+			argp_failure(state, EXIT_USAGE, 0,
+				     "--%s is a filter and needs a value; -%c shows the column",
+				     name, p->own[i].letter);
+}
+
+static void refuse_bare_last(const struct parser *p, struct argp_state *state)
+{
+	const char *last = state->argv[state->argc - 1];
+
+	if (state->argc > 1 && !strncmp(last, "--", 2) && uniform_by_name(last + 2) >= 0 &&
+	    uniform_by_name(last + 2) < U_FIELDS)
+		refuse_bare(p, state, last + 2, NULL);
+}
+
 static void parse_field(struct parser *p, struct argp_state *state, int option, const char *arg)
 {
 	struct filter_node *node = NULL;
@@ -203,6 +241,7 @@ static void parse_field(struct parser *p, struct argp_state *state, int option, 
 			     uniform[option].name,
 			     p->opts->n_tools == 1 ? p->opts->tools[0]->name :
 						     "one of these tools");
+	refuse_bare(p, state, uniform[option].name, arg);
 	ret = fields_parse(&node, option, arg, p->opts, &err);
 	if (ret == -EINVAL)
 		argp_failure(state, EXIT_USAGE, 0, "--%s: '%.*s': %s", uniform[option].name,
@@ -512,6 +551,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	struct parser *p = state->input;
 
 	switch (key) {
+	case ARGP_KEY_INIT:
+		state->name = (char *)p->name; /* argp sets it later */
+		refuse_bare_last(p, state);
+		return 0;
 	case ARGP_KEY_ARG:
 		parse_arg(p, state, arg);
 		return 0;

@@ -356,6 +356,9 @@ int probe_open(struct probe *probe, const struct tool *tool, const struct probe_
 	for (s = 0; s < probe->plan.n_slots; s++)
 		if (tool->attach[s].owners && !config->params.keep_owners)
 			probe->plan.chosen[s] = PLAN_NONE;
+	for (s = 0; config->params.keep_owners == NT_KEEP_CONNECTS && s < probe->plan.n_slots; s++)
+		if (tool->attach[s].accepts)
+			probe->plan.chosen[s] = PLAN_NONE;
 	err = inflate_image(config->filter ? &tool->filtered : &tool->probe, &a.image,
 			    &a.image_len);
 	if (!err && config->filter)

@@ -220,6 +220,16 @@ static int keeper(const struct session_opts *opts)
 	return -1;
 }
 
+static enum nt_keep owners_wanted(const struct session_opts *opts)
+{
+	int i;
+
+	for (i = 0; i < opts->n_tools; i++)
+		if (opts->tools[i]->owners != OWNERS_CONNECTS)
+			return NT_KEEP_ALL;
+	return NT_KEEP_CONNECTS;
+}
+
 static int open_probes(struct session *s, bool attach)
 {
 	uint32_t sockets = sockets_open();
@@ -232,7 +242,8 @@ static int open_probes(struct session *s, bool attach)
 		config.params.start = s->start;
 		config.params.ring_bytes = opts->ring_bytes;
 		config.params.tool = i;
-		config.params.keep_owners = i == keeper(opts);
+		config.params.keep_owners = i == keeper(opts) ? owners_wanted(opts)
+								: NT_KEEP_NOTHING;
 		config.params.want_mntns = opts->want_mntns;
 		config.params.n_cgroups = opts->n_cgroups;
 		config.max_sockets = opts->max_sockets ? opts->max_sockets
@@ -587,9 +598,6 @@ static int prepare(struct session *s)
 {
 	int code;
 
-	s->readings = (struct readings){ .opts = s->opts, .rows = &s->rows,
-					 .recorder = &s->recorder, .stats = &s->stats,
-					 .fault = s->fault };
 	code = rows_open(&s->rows, s->opts, s->fault);
 	if (!code)
 		code = check_host(s->fault);
@@ -624,6 +632,9 @@ int session_run(const struct session_opts *opts, struct fault *fault)
 		return fault_set(fault, EXIT_RUNNING, "no memory");
 	s->opts = opts;
 	s->fault = fault;
+	s->readings = (struct readings){ .opts = opts, .rows = &s->rows,
+					 .recorder = &s->recorder, .stats = &s->stats,
+					 .fault = fault };
 	/*
 	 * A fixed threshold: the kernel's BTF, megabytes of it, shall not stay in the heap after it
 	 * was freed.

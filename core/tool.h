@@ -27,6 +27,7 @@ struct attach_slot {
 	const char *what;
 	bool optional; /* the tool is still right without it */
 	bool owners;   /* keeps the map of sockets: one tool of a merged run does it for all */
+	bool accepts;  /* so, but not where all tools of the run have OWNERS_CONNECTS */
 	struct attach_alt alts[PLAN_MAX_ALTS];
 };
 
@@ -39,9 +40,15 @@ enum {
 	FIELDS_FLOW = FIELDS_LOCAL | FIELDS_REMOTE,
 };
 
+/* Of which sockets the tool wants to know the owners. */
+enum owners {
+	OWNERS_ALL,
+	OWNERS_CONNECTS, /* only of those that called connect(): the others cost nothing */
+};
+
 /* What an option of the tool's own does. Most are other names of what every tool has. */
 enum opt_kind {
-	OPT_SHOW,    /* shows the hidden columns `target` ("a,b"), if any */
+	OPT_SHOW,    /* shows the hidden columns `target` ("a,b"), if any; "a=b": b instead of a */
 	OPT_SAME_AS, /* is the uniform option `target` */
 	OPT_JOURNAL, /* each row goes to the systemd journal too, see struct journal_field */
 	OPT_COUNT,   /* rows are those of tool->counted */
@@ -117,6 +124,7 @@ struct tool {
 	const char *summary; /* one line, without a full stop */
 	const char *const *examples; /* "COMMAND LINE\0what it does", NULL-terminated */
 	uint32_t fields;     /* FIELDS_* */
+	enum owners owners;
 	const struct opt *opts;
 	const struct arg *args;       /* or NULL */
 	const struct column *columns; /* places in the event, in JSON's order */
@@ -141,11 +149,14 @@ struct tool {
  * probes/owner.bpf.h.
  */
 #define ATTACH_OWNER                                                                               \
-	{ .what = "accept", .optional = true, .owners = true,                                      \
+	{ .what = "accept", .optional = true, .owners = true, .accepts = true,                     \
 	  .alts = { { { "nt_accept_fentry" } },                                                    \
 		    { { "nt_accept_kprobe" } },                                                    \
 		    { { "nt_recv_tp" },                                                            \
 		      "who accepts is known only when it first receives or closes" } } },          \
+	ATTACH_OWNER_END
+/* For a tool that sees accept() itself and claims the socket there. */
+#define ATTACH_OWNER_END                                                                           \
 	{ .what = "end of a socket", .owners = true, .alts = { { { "nt_destroy_tp" } } } }
 
 /* Before ATTACH_OWNER, of tools without programs of their own on transitions. */
@@ -197,24 +208,27 @@ struct tool {
 		.type = COL_ENUM, COL_AT(ev, head.owner.how), .flags = COL_HIDDEN, .width = 9,     \
 		.names = names_owner, .n_names = NT_OWNER_CONNECT + 1                              \
 	}
-#define COLUMN_IP_IN_TABLE(ev)                                                                   \
+#define COLUMN_IP_AS(ev, more)                                                                   \
 	{ .name = "ip", .title = "IP", .help = "4 or 6; IPv4-mapped IPv6 is 4", .type = COL_NUM,   \
-	  COL_AT(ev, head.ip), .flags = COL_NULL_ZERO | COL_LEFT, .width = 2 }
-#define COLUMN_IP(ev)                                                                            \
-	{ .name = "ip", .title = "IP", .help = "4 or 6; IPv4-mapped IPv6 is 4", .type = COL_NUM,   \
-	  COL_AT(ev, head.ip), .flags = COL_NULL_ZERO | COL_HIDDEN | COL_LEFT, .width = 2 }
-#define COLUMN_LADDR(ev)                                                                         \
-	{ .name = "laddr", .title = "LADDR", .help = "local address", .type = COL_ADDR,            \
+	  COL_AT(ev, head.ip), .flags = COL_NULL_ZERO | COL_LEFT | (more), .width = 2 }
+#define COLUMN_LADDR_AS(ev, heading)                                                             \
+	{ .name = "laddr", .title = heading, .help = "local address", .type = COL_ADDR,            \
 	  COL_AT(ev, head.laddr), .width = 15 }
-#define COLUMN_LPORT(ev)                                                                         \
-	{ .name = "lport", .title = "LPORT", .help = "local port", .type = COL_NUM,                \
-	  COL_AT(ev, head.lport), .flags = COL_NULL_ZERO | COL_LEFT, .width = 5 }
-#define COLUMN_RADDR(ev)                                                                         \
-	{ .name = "raddr", .title = "RADDR", .help = "remote address", .type = COL_ADDR,           \
+#define COLUMN_LPORT_AS(ev, heading, more)                                                       \
+	{ .name = "lport", .title = heading, .help = "local port", .type = COL_NUM,                \
+	  COL_AT(ev, head.lport), .flags = COL_NULL_ZERO | COL_LEFT | (more), .width = 5 }
+#define COLUMN_RADDR_AS(ev, heading)                                                             \
+	{ .name = "raddr", .title = heading, .help = "remote address", .type = COL_ADDR,           \
 	  COL_AT(ev, head.raddr), .width = 15 }
-#define COLUMN_RPORT(ev)                                                                         \
-	{ .name = "rport", .title = "RPORT", .help = "remote port", .type = COL_NUM,               \
+#define COLUMN_RPORT_AS(ev, heading)                                                             \
+	{ .name = "rport", .title = heading, .help = "remote port", .type = COL_NUM,               \
 	  COL_AT(ev, head.rport), .flags = COL_NULL_ZERO | COL_LEFT, .width = 5 }
+#define COLUMN_IP(ev) COLUMN_IP_AS(ev, COL_HIDDEN)
+#define COLUMN_IP_IN_TABLE(ev) COLUMN_IP_AS(ev, 0)
+#define COLUMN_LADDR(ev) COLUMN_LADDR_AS(ev, "LADDR")
+#define COLUMN_LPORT(ev) COLUMN_LPORT_AS(ev, "LPORT", 0)
+#define COLUMN_RADDR(ev) COLUMN_RADDR_AS(ev, "RADDR")
+#define COLUMN_RPORT(ev) COLUMN_RPORT_AS(ev, "RPORT")
 
 /* All of these, in the order of JSON. */
 #define COLUMNS_OWNER(ev)                                                                  \

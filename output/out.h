@@ -54,7 +54,11 @@ struct view_opts {
 	const char *const *table; /* names, in the order of the table; others are hidden there.
 				     NULL: as `columns` */
 	const char *spec;              /* the word of --columns, or NULL */
-	const char *const *unhide;     /* names whose COL_HIDDEN does not count, or NULL */
+	/*
+	 * Lists of words, or NULL. "a,b": their COL_HIDDEN does not count; "a=b": where the table
+	 * would show a it shows b.
+	 */
+	const char *const *unhide;
 };
 
 /*

@@ -46,12 +46,33 @@ static const struct column *find_column(const struct column *columns, const char
 	return NULL;
 }
 
-static bool is_listed(const char *const *names, const char *name)
+/* What follows `name` and `mark` in a word of these lists; a word ends at a comma. Or NULL. */
+static const char *listed(const char *const *lists, const char *name, char mark)
 {
-	for (; names && *names; names++)
-		if (!strcmp(*names, name))
-			return true;
-	return false;
+	size_t len = strlen(name);
+
+	for (; lists && *lists; lists++) {
+		for (const char *word = *lists; word; word = strchr(word, ',')) {
+			word += *word == ',';
+			if (!strncmp(word, name, len) &&
+			    (word[len] == mark || (!mark && word[len] == ',')))
+				return word + len + !!mark;
+		}
+	}
+	return NULL;
+}
+
+static void pick_shown(struct pick *pick, const struct view_opts *opts, const struct column *col)
+{
+	const struct column *other = NULL;
+	const char *name;
+
+	if (!col || (col->flags & COL_HIDDEN && !listed(opts->unhide, col->name, 0)))
+		return;
+	name = listed(opts->unhide, col->name, '=');
+	if (name)
+		other = find_column(opts->columns, name, strcspn(name, ","));
+	pick_add(pick, other ? other : col);
 }
 
 static void pick_table(struct pick *pick, const struct view_opts *opts)
@@ -59,14 +80,10 @@ static void pick_table(struct pick *pick, const struct view_opts *opts)
 	const char *const *name;
 	const struct column *col;
 
-	for (name = opts->table; name && *name; name++) {
-		col = find_column(opts->columns, *name, strlen(*name));
-		if (col && (!(col->flags & COL_HIDDEN) || is_listed(opts->unhide, *name)))
-			pick_add(pick, col);
-	}
+	for (name = opts->table; name && *name; name++)
+		pick_shown(pick, opts, find_column(opts->columns, *name, strlen(*name)));
 	for (col = opts->columns; !opts->table && col->name; col++)
-		if (!(col->flags & COL_HIDDEN) || is_listed(opts->unhide, col->name))
-			pick_add(pick, col);
+		pick_shown(pick, opts, col);
 }
 
 static void pick_defaults(struct pick *pick, const struct view_opts *opts, enum out_format format)

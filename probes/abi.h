@@ -37,6 +37,13 @@ struct nt_owner {
 	__u8 pad[5];
 };
 
+/* One tool of a run keeps the map of sockets; the others read it. */
+enum nt_keep {
+	NT_KEEP_NOTHING,
+	NT_KEEP_CONNECTS, /* only those that called connect() */
+	NT_KEEP_ALL,
+};
+
 /* The head of every event. Filters read these fields by offset, so each stands alone. */
 struct nt_event {
 	__u64 time;       /* ns, CLOCK_MONOTONIC (bpf_ktime_get_ns) */
@@ -78,7 +85,7 @@ struct nt_params {
 	__u32 n_cgroups;     /* that filters ask for; the v2 ones are in the map nt_cgroups */
 	__u32 flags;         /* the tool's own, set by its options (struct opt) */
 	__u8 tool;           /* nt_event.tool */
-	__u8 keep_owners;    /* this object keeps the map of sockets; the others read it */
+	__u8 keep_owners;    /* enum nt_keep: what this object keeps in the map of sockets */
 	__u8 want_mntns;
 	__u8 pad[5];
 };
@@ -106,6 +113,7 @@ struct nt_reader {
  */
 struct nt_sock {
 	__u64 birth;  /* ns, CLOCK_MONOTONIC: ESTABLISHED, or SYN_SENT till then; 0: before us */
+	__u64 syn_sent; /* ns: SYN_SENT of its last connect(); 0: none, or before us */
 	__u32 active; /* it called connect(): its SYN is counted in bytes_acked */
 	__u32 pad;
 	struct nt_owner owner;

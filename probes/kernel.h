@@ -103,6 +103,7 @@ enum {
 
 /* include/uapi/asm-generic/errno.h */
 #define EPIPE 32
+#define ECONNABORTED 103
 #define ECONNRESET 104
 #define ETIMEDOUT 110
 #define ECONNREFUSED 111
@@ -160,6 +161,8 @@ struct sock {
 	socket_lock_t sk_lock;
 	__u16 sk_protocol; /* 16 bits wide since 5.6 (bf9765145b85) */
 	int sk_err;
+	__u8 sk_shutdown;
+	struct socket *sk_socket; /* NULL: no process holds it (not yet accepted, or closed) */
 	__u32 sk_ack_backlog; /* of a listener: how many connections wait for accept() */
 	__u32 sk_max_ack_backlog;
 };
@@ -171,6 +174,7 @@ struct inet_sock {
 
 struct inet_connection_sock {
 	struct inet_sock icsk_inet;
+	__u8 icsk_pending; /* which timer is set, 0: none */
 };
 
 struct mptcp_sock {
@@ -201,6 +205,7 @@ struct tcp_sock {
 	__u64 bytes_acked;
 	__u64 bytes_sent;
 	__u64 bytes_retrans;
+	__u32 rcv_nxt;
 	__u32 snd_una;
 	__u32 snd_nxt;
 	__u32 write_seq;
