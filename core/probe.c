@@ -388,7 +388,8 @@ int probe_open(struct probe *probe, const struct tool *tool, const struct probe_
 	probe->tool = tool;
 	plan_init(&probe->plan, tool->attach);
 	for (s = 0; s < probe->plan.n_slots; s++)
-		if (tool->attach[s].owners && !config->params.keep_owners)
+		if ((tool->attach[s].owners && !config->params.keep_owners) ||
+		    (tool->attach[s].flag & ~config->params.flags))
 			probe->plan.chosen[s] = PLAN_NONE;
 	err = inflate_image(config->filter ? &tool->filtered : &tool->probe, &a.image,
 			    &a.image_len);
@@ -460,8 +461,8 @@ void probe_explain(const struct probe *probe, void *file)
 	for (s = 0; s < probe->plan.n_slots; s++) {
 		slot = &probe->plan.slots[s];
 		alt = plan_alt(&probe->plan, s);
-		if (!alt && slot->owners && !probe->plan.failures[s][0].error)
-			continue; /* another tool of the run does it */
+		if (!alt && (slot->owners || slot->flag) && !probe->plan.failures[s][0].error)
+			continue; /* another tool of the run does it, or nobody asked for it */
 		fprintf(file, "%s: %s: %s", probe->tool->name, slot->what,
 			alt ? alt->progs[0] : "nothing");
 		if (alt && alt->loses)

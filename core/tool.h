@@ -12,7 +12,7 @@
 
 #define PLAN_MAX_SLOTS 8
 #define PLAN_MAX_ALTS 5
-#define PLAN_MAX_PROGS 4
+#define PLAN_MAX_PROGS 5
 
 /* One way to see something: programs that work only together, by their names in the .bpf.c. */
 struct attach_alt {
@@ -27,6 +27,7 @@ struct attach_slot {
 	const char *what;
 	bool optional; /* the tool is still right without it */
 	bool owners;   /* keeps the map of sockets: one tool of a merged run does it for all */
+	uint32_t flag; /* only where nt_params.flags has these bits; 0: always */
 	struct attach_alt alts[PLAN_MAX_ALTS];
 };
 
@@ -57,6 +58,7 @@ struct opt {
 	enum opt_kind kind;
 	const char *target;
 	uint32_t flag;    /* also sets these bits of nt_params.flags */
+	uint32_t without; /* cannot be used together with options that set these */
 };
 
 /* What a word without dashes means. They are optional, in this order. */
@@ -185,30 +187,40 @@ struct tool {
 		.type = COL_ENUM, COL_AT(ev, head.owner.how), .flags = COL_HIDDEN, .width = 9,     \
 		.names = names_owner, .n_names = NT_OWNER_CONNECT + 1                              \
 	}
-#define COLUMN_IP(ev)                                                                            \
+#define COLUMN_IP_AS(ev, more)                                                                   \
 	{ .name = "ip", .title = "IP", .help = "4 or 6; IPv4-mapped IPv6 is 4", .type = COL_NUM,   \
-	  COL_AT(ev, head.ip), .flags = COL_NULL_ZERO | COL_HIDDEN | COL_LEFT, .width = 2 }
-#define COLUMN_LADDR(ev)                                                                         \
-	{ .name = "laddr", .title = "LADDR", .help = "local address", .type = COL_ADDR,            \
+	  COL_AT(ev, head.ip), .flags = COL_NULL_ZERO | COL_LEFT | (more), .width = 2 }
+#define COLUMN_LADDR_AS(ev, heading)                                                             \
+	{ .name = "laddr", .title = heading, .help = "local address", .type = COL_ADDR,            \
 	  COL_AT(ev, head.laddr), .width = 15 }
-#define COLUMN_LPORT(ev)                                                                         \
-	{ .name = "lport", .title = "LPORT", .help = "local port", .type = COL_NUM,                \
-	  COL_AT(ev, head.lport), .flags = COL_NULL_ZERO | COL_LEFT, .width = 5 }
-#define COLUMN_RADDR(ev)                                                                         \
-	{ .name = "raddr", .title = "RADDR", .help = "remote address", .type = COL_ADDR,           \
+#define COLUMN_LPORT_AS(ev, heading, more)                                                       \
+	{ .name = "lport", .title = heading, .help = "local port", .type = COL_NUM,                \
+	  COL_AT(ev, head.lport), .flags = COL_NULL_ZERO | COL_LEFT | (more), .width = 5 }
+#define COLUMN_RADDR_AS(ev, heading)                                                             \
+	{ .name = "raddr", .title = heading, .help = "remote address", .type = COL_ADDR,           \
 	  COL_AT(ev, head.raddr), .width = 15 }
-#define COLUMN_RPORT(ev)                                                                         \
-	{ .name = "rport", .title = "RPORT", .help = "remote port", .type = COL_NUM,               \
+#define COLUMN_RPORT_AS(ev, heading)                                                             \
+	{ .name = "rport", .title = heading, .help = "remote port", .type = COL_NUM,               \
 	  COL_AT(ev, head.rport), .flags = COL_NULL_ZERO | COL_LEFT, .width = 5 }
+#define COLUMN_IP(ev) COLUMN_IP_AS(ev, COL_HIDDEN)
+#define COLUMN_LADDR(ev) COLUMN_LADDR_AS(ev, "LADDR")
+#define COLUMN_LPORT(ev) COLUMN_LPORT_AS(ev, "LPORT", 0)
+#define COLUMN_RADDR(ev) COLUMN_RADDR_AS(ev, "RADDR")
+#define COLUMN_RPORT(ev) COLUMN_RPORT_AS(ev, "RPORT")
 
-/* All of these, in the order of JSON. */
-#define COLUMNS_COMMON(ev)                                                                 \
+/* All of these, in the order of JSON; and those of tools whose table calls the ends otherwise. */
+#define COLUMNS_OWNED(ev)                                                                  \
 	COLUMN_TIME(ev), COLUMN_ELAPSED(ev), COLUMN_PID(ev), COLUMN_TID(ev),               \
 	COLUMN_COMM(ev), COLUMN_UID(ev), COLUMN_CGROUP(ev), COLUMN_NETNS(ev),              \
-	COLUMN_OWNER(ev), COLUMN_IP(ev), COLUMN_LADDR(ev), COLUMN_LPORT(ev),               \
+	COLUMN_OWNER(ev)
+#define COLUMNS_COMMON(ev)                                                                 \
+	COLUMNS_OWNED(ev), COLUMN_IP(ev), COLUMN_LADDR(ev), COLUMN_LPORT(ev),              \
 	COLUMN_RADDR(ev), COLUMN_RPORT(ev)
 
 extern const char *const names_owner[NT_OWNER_CONNECT + 1];
+
+#define NAMES_ERRNO 134
+extern const char *const names_errno[NAMES_ERRNO]; /* by number; 0 is none */
 
 #define NAMES_TCP_STATES 14
 extern const char *const names_tcp_state[NAMES_TCP_STATES]; /* the kernel's, by number

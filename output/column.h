@@ -33,6 +33,7 @@ enum col_type {
 	 */
 	COL_HIST,
 	COL_AVG,     /* of the values of a COL_HIST at the same place, rounded down; or unknown */
+	COL_HOST,    /* an address as COL_ADDR, that struct out_names turns into its name */
 };
 
 enum {
@@ -48,6 +49,7 @@ enum {
 	/* Of rows that are put together from parts: the sum, the largest; u64. */
 	COL_ADD = 1 << 8,
 	COL_MAX = 1 << 9,
+	COL_ASKED = 1 << 10,     /* in no form by default, unless an option shows it */
 };
 
 struct column {

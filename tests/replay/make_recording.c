@@ -32,6 +32,11 @@ void make_clock(struct recorder *rec, int64_t offset)
 	check(recorder_clock(rec, offset), "clock");
 }
 
+void make_reading(struct recorder *rec, uint8_t tool, uint64_t time)
+{
+	check(recorder_reading(rec, tool, time, ""), "reading");
+}
+
 void make_addr(uint8_t to[16], const char *text)
 {
 	memset(to, 0, 16);
@@ -53,6 +58,7 @@ void make_comm(char to[NT_COMM_LEN], const char *text)
 int main(int argc, char **argv)
 {
 	const struct made_file *file;
+	const struct tool *tool;
 	struct recorder *rec;
 	char path[PATH_MAX];
 
@@ -62,7 +68,8 @@ int main(int argc, char **argv)
 	}
 	for (file = made_files; file->name; file++) {
 		snprintf(path, sizeof(path), "%s/%s", argv[1], file->name);
-		check(recorder_open(&rec, path, &made_tool, 1), path);
+		tool = file->counted ? made_tool->counted : made_tool;
+		check(recorder_open(&rec, path, &tool, 1), path);
 		make_clock(rec, MAKE_CLOCK);
 		file->write(rec);
 		check(recorder_close(rec), path);

@@ -6,6 +6,7 @@
 #ifndef NT_MAKE_RECORDING_H
 #define NT_MAKE_RECORDING_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,12 +20,15 @@
 struct made_file {
 	const char *name; /* ends with ".nt" */
 	void (*write)(struct recorder *rec);
+	bool counted;     /* of the tool's counted variant */
 };
 
 /* They end the program when the disk is full. */
 void make_event(struct recorder *rec, const void *event, size_t len);
 void make_cgroup(struct recorder *rec, uint64_t id, const char *path);
 void make_clock(struct recorder *rec, int64_t offset);
+/* The end of the rows that the tool read at `time` (ns, CLOCK_MONOTONIC). */
+void make_reading(struct recorder *rec, uint8_t tool, uint64_t time);
 
 /* "10.1.2.3" or "2001:db8::1" to the 16 bytes of an event. */
 void make_addr(uint8_t to[16], const char *text);
