@@ -404,12 +404,26 @@ static void parse_uniform(struct parser *p, struct argp_state *state, int option
 	}
 }
 
+static void check_together(const struct parser *p, struct argp_state *state)
+{
+	const struct opt *o, *other;
+
+	for (o = p->own; o && (o->letter || o->name); o++)
+		for (other = p->own; other->letter || other->name; other++)
+			if (o->without && o->flag & p->opts->flags && other->flag & o->without &&
+			    other->flag & p->opts->flags)
+				argp_failure(state, EXIT_USAGE, 0,
+					     "--%s and --%s cannot be used together", o->name,
+					     other->name);
+}
+
 /* One family asked for is a filter; both are none. */
 static void finish(struct parser *p, struct argp_state *state)
 {
 	struct session_opts *opts = p->opts;
 	int i;
 
+	check_together(p, state);
 	columns_asked(p);
 	for (i = 0; i < p->n_exprs; i++)
 		parse_expr(p, state, p->exprs[i]);

@@ -69,15 +69,23 @@ static void print_event(void *ctx, const void *event, size_t len)
 	if (s->recorder)
 		recorder_event(s->recorder, event, len); /* an error stays and shows when it is
 							    flushed */
+	if (((const struct nt_event *)event)->kind != NT_ROW) {
+		rows_learn(&s->rows, event, len);
+		return;
+	}
 	s->full = !rows_event(&s->rows, event, len) ||
 		  (s->opts->max_events && s->rows.printed >= s->opts->max_events);
 }
 
 static int on_record(void *ctx, void *data, size_t len)
 {
+	const struct nt_dns *dns = data;
 	struct session *s = ctx;
 
-	s->stats.sent++;
+	if (dns->head.kind == NT_ROW)
+		s->stats.sent++;
+	else if (offsetof(struct nt_dns, data) + dns->len < len)
+		len = offsetof(struct nt_dns, data) + dns->len;
 	if (s->opts->n_tools == 1 || merge_add(&s->merge, data, len))
 		print_event(s, data, len);
 	return 0;
@@ -167,17 +175,16 @@ static int open_failed(struct session *s, const struct probe *probe, int err, in
 
 static int compile_filter(struct session *s, int i, struct probe_config *config)
 {
-	struct filter_node *filter = s->opts->filter[i];
-	int n;
+	const struct filter_node *filter = s->opts->filter[i];
+	int n = filter ? readings_filter(&s->readings, i, &filter) : 0;
 
-	if (!filter)
-		return 0;
-	if (readings_filter(&s->readings, i, filter))
+	if (!filter && !n)
 		return 0;
 	s->filters[i] = calloc(NT_FILTER_SLOTS, sizeof(struct bpf_insn));
 	if (!s->filters[i])
 		return fault_set(s->fault, EXIT_RUNNING, "no memory");
-	n = filter_compile(filter, s->filters[i], NT_FILTER_SLOTS);
+	if (!n)
+		n = filter_compile(filter, s->filters[i], NT_FILTER_SLOTS);
 	if (n < 0)
 		return fault_set(s->fault, EXIT_USAGE,
 				 "the filter is too large: it would need more than %d instructions",
@@ -250,6 +257,7 @@ static int open_probes(struct session *s, bool attach)
 						       : at_least(32768, 4 * sockets);
 		config.max_held = at_least(1024, 2 * sockets);
 		config.params.flags = opts->flags;
+		config.max_sums = 1; /* of a tool that has them only when asked to count */
 		if (opts->tools[i]->sums)
 			config.max_sums = opts->tools[i]->sums->entries ?
 						  opts->tools[i]->sums->entries :

@@ -12,7 +12,7 @@
 
 #define PLAN_MAX_SLOTS 8
 #define PLAN_MAX_ALTS 5
-#define PLAN_MAX_PROGS 4
+#define PLAN_MAX_PROGS 5
 
 /* One way to see something: programs that work only together, by their names in the .bpf.c. */
 struct attach_alt {
@@ -28,6 +28,7 @@ struct attach_slot {
 	bool optional; /* the tool is still right without it */
 	bool owners;   /* keeps the map of sockets: one tool of a merged run does it for all */
 	bool accepts;  /* so, but not where all tools of the run have OWNERS_CONNECTS */
+	uint32_t flag; /* only where nt_params.flags has these bits; 0: always */
 	struct attach_alt alts[PLAN_MAX_ALTS];
 };
 
@@ -70,6 +71,7 @@ struct opt {
 	enum opt_kind kind;
 	const char *target;
 	uint32_t flag;    /* also sets these bits of nt_params.flags */
+	uint32_t without; /* cannot be used together with options that set these */
 };
 
 /* What a word without dashes means. They are optional, in this order. */
@@ -230,7 +232,7 @@ struct tool {
 #define COLUMN_RADDR(ev) COLUMN_RADDR_AS(ev, "RADDR")
 #define COLUMN_RPORT(ev) COLUMN_RPORT_AS(ev, "RPORT")
 
-/* All of these, in the order of JSON. */
+/* All of these, in the order of JSON; and those of tools whose table calls the ends otherwise. */
 #define COLUMNS_OWNER(ev)                                                                  \
 	COLUMN_TIME(ev), COLUMN_ELAPSED(ev), COLUMN_PID(ev), COLUMN_TID(ev),               \
 	COLUMN_COMM(ev), COLUMN_UID(ev), COLUMN_CGROUP(ev), COLUMN_NETNS(ev),              \
@@ -240,6 +242,9 @@ struct tool {
 #define COLUMNS_COMMON(ev) COLUMNS_OWNER(ev), COLUMN_IP(ev), COLUMNS_ENDS(ev)
 
 extern const char *const names_owner[NT_OWNER_CONNECT + 1];
+
+#define NAMES_ERRNO 134
+extern const char *const names_errno[NAMES_ERRNO]; /* by number; 0 is none */
 
 #define NAMES_TCP_STATES 14
 extern const char *const names_tcp_state[NAMES_TCP_STATES]; /* the kernel's, by number

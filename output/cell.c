@@ -162,6 +162,8 @@ size_t cell_text(char *buf, size_t size, const struct column *col, const void *r
 
 	if (plain.type == COL_NAME)
 		plain.type = COL_NUM;
+	if (plain.type == COL_HOST)
+		plain.type = COL_ADDR;
 	if (plain.type == COL_TIME)
 		plain.type = COL_ELAPSED;
 	p = out_grow(&out, NULL, (size_t)plain.size * PUT_GROWTH);

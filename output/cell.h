@@ -104,6 +104,11 @@ cell_put(struct out *out, char *p, const struct column *col, const char *row, en
 	case COL_NAME:
 		text = out->names.name ? out->names.name(out->names.ctx, col, num) : NULL;
 		break;
+	case COL_HOST:
+		text = out->names.host ?
+			       out->names.host(out->names.ctx, (const uint8_t *)row + col->off) :
+			       NULL;
+		break;
 	default:
 		return cell_rest(p, col, row, as);
 	}

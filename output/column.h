@@ -39,6 +39,7 @@ enum col_type {
 	COL_AVG,     /* of the values of a COL_HIST at the same place, rounded down; or unknown */
 	COL_RATIO,   /* the u64 at `off` divided by that at `guard`, rounded down; 0 if that is 0 */
 	COL_INT,     /* a plain number that may be below 0; it has no COL_NULL_* */
+	COL_HOST,    /* an address as COL_ADDR, that struct out_names turns into its name */
 };
 
 enum {
@@ -59,6 +60,7 @@ enum {
 	/* Of rows that are put together from parts: the sum, the largest; u64. */
 	COL_ADD = 1 << 8,
 	COL_MAX = 1 << 9,
+	COL_ASKED = 1 << 14,     /* in no form by default, unless an option shows it */
 };
 
 struct column {

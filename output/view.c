@@ -99,7 +99,8 @@ static void pick_defaults(struct pick *pick, const struct view_opts *opts, enum 
 		pick->implied = true;
 	}
 	for (col = opts->columns; col->name; col++)
-		if (!(col->flags & COL_TABLE_ONLY))
+		if (!(col->flags & COL_TABLE_ONLY) &&
+		    (!(col->flags & COL_ASKED) || listed(opts->unhide, col->name, 0)))
 			pick_add(pick, col);
 }
 
@@ -215,7 +216,7 @@ static int prepare_field(struct view *view, struct field *f, const struct column
 	return f->lead ? 0 : -ENOMEM;
 }
 
-/* The most that a line of this view can take, texts of COL_NAME and COL_ENUM not counted. */
+/* The most that a line of this view can take, without texts that names stand for. */
 static size_t view_bound(const struct view *view)
 {
 	size_t bound = view->head_len + view->out->tool_width + PUT_SPARE;

@@ -44,6 +44,12 @@ enum nt_keep {
 	NT_KEEP_ALL,
 };
 
+/* What a record of the ring is. */
+enum nt_kind {
+	NT_ROW,
+	NT_DNS, /* struct nt_dns: no event, nobody counts it */
+};
+
 /* The head of every event. Filters read these fields by offset, so each stands alone. */
 struct nt_event {
 	__u64 time;       /* ns, CLOCK_MONOTONIC (bpf_ktime_get_ns) */
@@ -56,7 +62,19 @@ struct nt_event {
 	__u8 ip;          /* 4 or 6; IPv4-mapped IPv6 is 4 */
 	__u8 tool;        /* index of the tool in the session */
 	__u8 out;         /* of a row of nt_sums: the filter rejects it */
-	__u8 pad[5];
+	__u8 kind;        /* enum nt_kind */
+	__u8 pad[4];
+};
+
+#define NT_DNS_SMALL 512 /* the largest answer without EDNS */
+#define NT_DNS_LARGE 4096
+
+/* An answer of a DNS server, as it came. */
+struct nt_dns {
+	struct nt_event head; /* time: when it came; raddr, rport: the server */
+	__u16 len;            /* of `data` */
+	__u8 data[NT_DNS_LARGE]; /* NT_DNS_SMALL where that is enough */
+	__u8 pad[6];
 };
 
 /* What leads the rows of nt_sums (probes/sums.bpf.h). */

@@ -41,7 +41,7 @@ enum bpf_map_type {
 	BPF_MAP_TYPE_RINGBUF = 27,
 };
 enum { BPF_ANY, BPF_NOEXIST, BPF_EXIST };
-enum { BPF_F_MMAPABLE = 1U << 10 };
+enum { BPF_F_NO_PREALLOC = 1U << 0, BPF_F_MMAPABLE = 1U << 10 };
 enum { BPF_RB_NO_WAKEUP = 1, BPF_RB_FORCE_WAKEUP = 2 };
 enum { BPF_RB_AVAIL_DATA = 0 };
 
@@ -102,12 +102,17 @@ enum {
 };
 
 /* include/uapi/asm-generic/errno.h */
+#define EINTR 4
+#define MAX_ERROR 133 /* the last one that has a name */
 #define EPIPE 32
 #define ECONNABORTED 103
+#define EISCONN 106
 #define ECONNRESET 104
 #define ETIMEDOUT 110
 #define ECONNREFUSED 111
 #define EHOSTUNREACH 113
+#define EALREADY 114
+#define EINPROGRESS 115
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
@@ -145,6 +150,7 @@ struct sock_common {
 	__u16 skc_num;
 	unsigned short skc_family;
 	volatile unsigned char skc_state;
+	unsigned char skc_ipv6only : 1;
 	possible_net_t skc_net;
 	struct in6_addr skc_v6_daddr;
 	struct in6_addr skc_v6_rcv_saddr;

@@ -85,3 +85,21 @@ def count_keys(of):
         n += 1
     os.close(fd)
     return n
+
+
+_CGROUP_SOCK_ADDR, _INET4_CONNECT, _INET6_CONNECT = 18, 10, 11
+_PROG_LOAD, _PROG_ATTACH = 5, 8
+
+
+def refuse_connects(cgroup):
+    """connect() of IPv4 and IPv6 fails with EPERM in this cgroup (a directory) as long as it is."""
+    code = struct.pack("<BBhiBBhi", 0xb7, 0, 0, 0, 0x95, 0, 0, 0)  # r0 = 0; exit
+    insns, licence = ctypes.create_string_buffer(code), ctypes.create_string_buffer(b"GPL")
+    directory = os.open(cgroup, os.O_RDONLY)
+    for kind in (_INET4_CONNECT, _INET6_CONNECT):
+        program, _ = _bpf(_PROG_LOAD, struct.pack(
+            "IIQQIIQII16sII", _CGROUP_SOCK_ADDR, len(code) // 8, ctypes.addressof(insns),
+            ctypes.addressof(licence), 0, 0, 0, 0, 0, b"refuse", 0, kind))
+        _bpf(_PROG_ATTACH, struct.pack("IIII", directory, program, kind, 0))
+        os.close(program)
+    os.close(directory)

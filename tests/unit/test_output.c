@@ -73,7 +73,7 @@ struct sink {
 
 static void sink_open(struct sink *s, enum out_format format, bool header)
 {
-	struct out_names names = { name_of, name_text };
+	struct out_names names = { .name = name_of, .ctx = name_text };
 
 	memset(s, 0, sizeof(*s));
 	s->fd = memfd_create("out", 0);
