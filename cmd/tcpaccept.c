@@ -8,6 +8,8 @@ static const struct opt opts[] = {
 	{ 't', "timestamp", NULL, "show seconds since the first row", OPT_SHOW, "elapsed" },
 	{ 'p', "pid", NULL, NULL, OPT_SAME_AS, "pid" },
 	{ 'P', NULL, "P[,P-P]", "same as --lport", OPT_SAME_AS, "lport" },
+	{ 0, "cgroupmap", "PATH", "only cgroups that this pinned BPF map has", OPT_CGROUPMAP },
+	{ 0, "mntnsmap", "PATH", "only mount namespaces that it has", OPT_MNTNSMAP },
 	{ 0 },
 };
 

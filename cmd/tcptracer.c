@@ -11,6 +11,8 @@ static const struct opt opts[] = {
 	{ 'p', "pid", NULL, NULL, OPT_SAME_AS, "pid" },
 	{ 'u', "uid", NULL, NULL, OPT_SAME_AS, "uid" },
 	{ 'N', "netns", NULL, NULL, OPT_SAME_AS, "netns" },
+	{ 'C', "cgroupmap", "PATH", "only cgroups that this pinned BPF map has", OPT_CGROUPMAP },
+	{ 'M', "mntnsmap", "PATH", "only mount namespaces that it has", OPT_MNTNSMAP },
 	{ 0 },
 };
 

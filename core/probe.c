@@ -13,6 +13,8 @@
 #include <unistd.h>
 #include <zlib.h>
 
+#include "pinned.h"
+
 /*
  * libbpf tells which program failed, and why, only in its messages: this keeps the first of them.
  * Its callback takes no context, so this is global.
@@ -184,6 +186,8 @@ static int configure(struct bpf_object *object, const struct probe_config *confi
 		err = set_entries(object, "nt_held", config->max_held);
 	if (!err)
 		err = set_entries(object, "nt_listeners", config->max_held);
+	if (!err)
+		err = pinned_use(object, config->pinned);
 	return err ? err : share_maps(object, config);
 }
 

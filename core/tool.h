@@ -50,6 +50,8 @@ enum owners {
 enum opt_kind {
 	OPT_SHOW,    /* shows the hidden columns `target` ("a,b"), if any; "a=b": b instead of a */
 	OPT_SAME_AS, /* is the uniform option `target` */
+	OPT_CGROUPMAP, /* only owners whose cgroup v2 id is in the pinned map `arg` */
+	OPT_MNTNSMAP,  /* only those whose mount namespace is */
 	OPT_JOURNAL, /* each row goes to the systemd journal too, see struct journal_field */
 	OPT_COUNT,   /* rows are those of tool->counted */
 	OPT_TABLE,   /* the table has the columns `target` ("a,b"); CSV and JSON are unchanged */
