@@ -16,6 +16,7 @@ static const struct opt opts[] = {
 	  .flag = TCPCONNECT_COUNT },
 	{ 'd', "dns", NULL, "show the name that was asked for, from answers of DNS servers",
 	  OPT_SHOW, "query", .flag = TCPCONNECT_DNS, .without = TCPCONNECT_COUNT },
+	OPTS_PINNED('C', 'M'),
 	{ 0 },
 };
 
@@ -95,7 +96,6 @@ static const struct tool_sums count_sums = { .sort = "connects" };
 
 static const struct tool counted = {
 	.name = "tcpconnect",
-	.summary = "TCP connects by flow",
 	.fields = FIELDS_OWNER | FIELDS_FLOW,
 	.opts = opts,
 	.columns = count_columns,

@@ -11,6 +11,7 @@ static const struct opt opts[] = {
 	{ 'p', "pid", NULL, NULL, OPT_SAME_AS, "pid" },
 	{ 'u', "uid", NULL, NULL, OPT_SAME_AS, "uid" },
 	{ 'N', "netns", NULL, NULL, OPT_SAME_AS, "netns" },
+	OPTS_PINNED('C', 'M'),
 	{ 0 },
 };
 

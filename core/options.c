@@ -485,6 +485,16 @@ static void parse_devices(struct parser *p, struct argp_state *state, const stru
 		 (uintmax_t)own.st_ino);
 }
 
+/* A recording does not know what the map had in it then. */
+static void parse_map(struct parser *p, struct argp_state *state, const struct opt *o,
+		      const char *what, const char *arg)
+{
+	if (p->replay)
+		argp_failure(state, EXIT_USAGE, 0, "%s asks the kernel: not in a replay", what);
+	p->opts->pinned[o->kind == OPT_CGROUPMAP ? PINNED_CGROUPS : PINNED_MNTNS] = arg;
+	p->opts->want_mntns |= o->kind == OPT_MNTNSMAP;
+}
+
 static void parse_own(struct parser *p, struct argp_state *state, const struct opt *o, char *arg)
 {
 	struct session_opts *opts = p->opts;
@@ -502,6 +512,8 @@ static void parse_own(struct parser *p, struct argp_state *state, const struct o
 		break;
 	case OPT_SAME_AS:
 		break; /* has the uniform option's key */
+	case OPT_CGROUPMAP:
+	case OPT_MNTNSMAP: parse_map(p, state, o, what, arg); break;
 	case OPT_JOURNAL: opts->journal = true; break;
 	case OPT_TABLE: split(opts->table, p->words, sizeof(p->words), o->target); break;
 	case OPT_DEVICES: parse_devices(p, state, o, what, arg); break;

@@ -14,6 +14,7 @@
 #include <zlib.h>
 
 #include "cgroup.h"
+#include "pinned.h"
 
 /*
  * libbpf tells which program failed, and why, only in its messages: this keeps the first of them.
@@ -186,6 +187,8 @@ static int configure(struct bpf_object *object, const struct probe_config *confi
 		err = set_entries(object, "nt_held", config->max_held);
 	if (!err)
 		err = set_entries(object, "nt_listeners", config->max_held);
+	if (!err)
+		err = pinned_use(object, config->pinned);
 	return err ? err : share_maps(object, config);
 }
 

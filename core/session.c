@@ -24,6 +24,7 @@
 #include "caps.h"
 #include "cgroup1.h"
 #include "merge.h"
+#include "pinned.h"
 #include "probe.h"
 #include "readings.h"
 #include "record.h"
@@ -178,7 +179,7 @@ static int compile_filter(struct session *s, int i, struct probe_config *config)
 	const struct filter_node *filter = s->opts->filter[i];
 	int n = filter ? readings_filter(&s->readings, i, &filter) : 0;
 
-	if (!filter && !n)
+	if (!filter && !n && !config->params.pinned)
 		return 0;
 	s->filters[i] = calloc(NT_FILTER_SLOTS, sizeof(struct bpf_insn));
 	if (!s->filters[i])
@@ -237,48 +238,59 @@ static enum nt_keep owners_wanted(const struct session_opts *opts)
 	return NT_KEEP_CONNECTS;
 }
 
+static int open_probe(struct session *s, int i, struct probe_config *config)
+{
+	const struct session_opts *opts = s->opts;
+	uint32_t sockets = sockets_open();
+	int err, code, missing = 0;
+
+	config->params.start = s->start;
+	config->params.ring_bytes = opts->ring_bytes;
+	config->params.tool = i;
+	config->params.keep_owners = i == keeper(opts) ? owners_wanted(opts) : NT_KEEP_NOTHING;
+	config->params.want_mntns = opts->want_mntns;
+	config->params.n_cgroups = opts->n_cgroups;
+	config->params.pinned = pinned_bits(opts);
+	config->params.flags = opts->flags;
+	config->max_sockets = opts->max_sockets ? opts->max_sockets
+						: at_least(32768, 4 * sockets);
+	config->max_held = at_least(1024, 2 * sockets);
+	config->max_sums = 1; /* of a tool that has them only when asked to count */
+	if (opts->tools[i]->sums)
+		config->max_sums = opts->tools[i]->sums->entries ?
+					   opts->tools[i]->sums->entries :
+					   config->max_sockets;
+	config->cgroups = opts->cgroups;
+	config->earlier = s->probes;
+	config->n_earlier = i;
+	code = cgroups1_params(opts, &config->params, s->fault);
+	if (!code)
+		code = compile_filter(s, i, config);
+	if (code)
+		return code;
+	err = probe_open(&s->probes[i], opts->tools[i], config, &missing);
+	if (err)
+		return open_failed(s, &s->probes[i], err, missing);
+	s->n_probes++;
+	if (opts->explain || opts->verbose)
+		probe_explain(&s->probes[i], opts->explain ? stdout : stderr);
+	return 0;
+}
+
 static int open_probes(struct session *s, bool attach)
 {
-	uint32_t sockets = sockets_open();
-	const struct session_opts *opts = s->opts;
 	struct probe_config config;
-	int i, err, code, missing = 0;
+	int i, code, pinned[PINNED_COUNT];
 
-	for (i = 0; i < opts->n_tools; i++) {
+	code = pinned_open(s->opts, pinned, s->fault);
+	for (i = 0; i < s->opts->n_tools && !code; i++) {
 		memset(&config, 0, sizeof(config));
-		config.params.start = s->start;
-		config.params.ring_bytes = opts->ring_bytes;
-		config.params.tool = i;
-		config.params.keep_owners = i == keeper(opts) ? owners_wanted(opts)
-								: NT_KEEP_NOTHING;
-		config.params.want_mntns = opts->want_mntns;
-		config.params.n_cgroups = opts->n_cgroups;
-		config.max_sockets = opts->max_sockets ? opts->max_sockets
-						       : at_least(32768, 4 * sockets);
-		config.max_held = at_least(1024, 2 * sockets);
-		config.params.flags = opts->flags;
-		config.max_sums = 1; /* of a tool that has them only when asked to count */
-		if (opts->tools[i]->sums)
-			config.max_sums = opts->tools[i]->sums->entries ?
-						  opts->tools[i]->sums->entries :
-						  config.max_sockets;
 		config.attach = attach;
-		config.cgroups = opts->cgroups;
-		config.earlier = s->probes;
-		config.n_earlier = i;
-		code = cgroups1_params(opts, &config.params, s->fault);
-		if (!code)
-			code = compile_filter(s, i, &config);
-		if (code)
-			return code;
-		err = probe_open(&s->probes[i], opts->tools[i], &config, &missing);
-		if (err)
-			return open_failed(s, &s->probes[i], err, missing);
-		s->n_probes++;
-		if (opts->explain || opts->verbose)
-			probe_explain(&s->probes[i], opts->explain ? stdout : stderr);
+		config.pinned = pinned;
+		code = open_probe(s, i, &config);
 	}
-	return 0;
+	pinned_close(pinned);
+	return code;
 }
 
 /* The maps as the first probe made them; the others share them. */

@@ -51,6 +51,8 @@ enum owners {
 enum opt_kind {
 	OPT_SHOW,    /* shows the hidden columns `target` ("a,b"), if any; "a=b": b instead of a */
 	OPT_SAME_AS, /* is the uniform option `target` */
+	OPT_CGROUPMAP, /* only owners whose cgroup v2 id is in the pinned map `arg` */
+	OPT_MNTNSMAP,  /* only those whose mount namespace is */
 	OPT_JOURNAL, /* each row goes to the systemd journal too, see struct journal_field */
 	OPT_COUNT,   /* rows are those of tool->counted */
 	OPT_TABLE,   /* the table has the columns `target` ("a,b"); CSV and JSON are unchanged */
@@ -73,6 +75,12 @@ struct opt {
 	uint32_t flag;    /* also sets these bits of nt_params.flags */
 	uint32_t without; /* cannot be used together with options that set these */
 };
+
+/* bcc's maps, for the tools of bcc that take them; their letters, or 0. */
+#define OPTS_PINNED(cgroup, mntns)                                                                 \
+	{ cgroup, "cgroupmap", "PATH", "only cgroups that this pinned BPF map has",                \
+	  OPT_CGROUPMAP },                                                                         \
+	{ mntns, "mntnsmap", "PATH", "only mount namespaces that it has", OPT_MNTNSMAP }
 
 /* What a word without dashes means. They are optional, in this order. */
 enum arg_kind {

@@ -91,6 +91,11 @@ struct nt_hist {
 	__u64 slots[NT_HIST_SLOTS];
 };
 
+enum {
+	NT_PINNED_CGROUPS = 1, /* nt_cgroupmap */
+	NT_PINNED_MNTNS = 2,   /* nt_mntnsmap */
+};
+
 /*
  * Set by the session before the probes are loaded (.rodata.params): the verifier removes what is
  * switched off.
@@ -105,7 +110,8 @@ struct nt_params {
 	__u8 tool;           /* nt_event.tool */
 	__u8 keep_owners;    /* enum nt_keep: what this object keeps in the map of sockets */
 	__u8 want_mntns;
-	__u8 pad[5];
+	__u8 pinned;         /* NT_PINNED_*: the maps of others that a row's owner must be in */
+	__u8 pad[4];
 };
 
 /*

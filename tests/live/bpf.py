@@ -103,3 +103,23 @@ def refuse_connects(cgroup):
         _bpf(_PROG_ATTACH, struct.pack("IIII", directory, program, kind, 0))
         os.close(program)
     os.close(directory)
+
+
+class Pinned:
+    """A hash map of our own with keys of 8 bytes, pinned at `path`."""
+
+    def __init__(self, path, value_size, kind=1, key_size=8):
+        self.value_size = value_size
+        # BPF_MAP_CREATE, BPF_OBJ_PIN
+        self.fd, _ = _bpf(0, struct.pack("IIIII", kind, key_size, value_size, 16, 0))
+        name = ctypes.create_string_buffer(path.encode())
+        _bpf(6, struct.pack("QI", ctypes.addressof(name), self.fd))
+
+    def add(self, key):
+        number, value = ctypes.c_uint64(key), ctypes.create_string_buffer(self.value_size)
+        _bpf(2, struct.pack("IIQQQ", self.fd, 0, ctypes.addressof(number), ctypes.addressof(value),
+                            0))
+
+    def remove(self, key):
+        number = ctypes.c_uint64(key)
+        _bpf(3, struct.pack("IIQ", self.fd, 0, ctypes.addressof(number)))

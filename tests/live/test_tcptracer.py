@@ -10,6 +10,7 @@ import socket
 import struct
 import subprocess
 
+import bpf
 import nt
 from nt import Curl, Peer, check, equal
 
@@ -773,6 +774,105 @@ def test_refused_words():
                   ["-u", "no-such-user"], ["5"], ["--filter", "tx_bytes > 1"]):
         done = nt.tool("tcptracer", *words)
         equal((done.returncode, done.stdout), (2, b""), f"exit status and stdout of {words}")
+
+
+# Maps that somebody else keeps
+
+def bpffs():
+    path = nt.temp_dir()
+    nt.private_mounts()
+    nt.mount("none", path, "bpf")
+    nt.at_end(nt.libc.umount2, path.encode(), 2)
+    return path
+
+
+def check_map(trace, chosen, sides, listener_of):
+    """Rows of whoever is in the map; what is in it may change while the tool runs."""
+    server, one, two = sides
+    listener = server.listen("127.0.0.1")
+    wanted = []
+    for members in ([one], [two], [one, two], []):
+        for client in (one, two):
+            (chosen.add if client in members else chosen.discard)(client)
+        for client in (one, two):
+            session(server, listener, client)
+        wanted += [("connect", c.pid) for c in members] + [("close", c.pid) for c in members]
+        nt.quiet(listener_of)
+    server.close(listener)
+    stats = trace.stop().stats()
+    equal(sorted(events(trace.rows())), sorted(wanted), "rows")
+    equal(stats["filtered"], 4 * 2 * 4 - len(wanted), "rows that were filtered")
+
+
+class Chosen:
+    """Peers whose cgroup or mount namespace is in the map."""
+
+    def __init__(self, path, value_size, key_of):
+        self.map = bpf.Pinned(path, value_size)
+        self.key_of = key_of
+
+    def add(self, peer):
+        self.map.add(self.key_of(peer))
+
+    def discard(self, peer):
+        with contextlib.suppress(OSError):
+            self.map.remove(self.key_of(peer))
+
+
+def test_cgroupmap():
+    root = nt.cgroup2_root()
+    groups = [nt.make_cgroup(root, f"nt{os.getpid()}-{i}") for i in range(2)]
+    path = os.path.join(bpffs(), "cgroups")
+    space = nt.Space()
+    clients = [Peer(space, f"client-{i}", cgroup=groups[i]) for i in range(2)]
+    keys = {client.pid: nt.inode(group) for client, group in zip(clients, groups)}
+    chosen = Chosen(path, 8, lambda peer: keys[peer.pid])
+    trace = Trace("--json", "--stats", "--cgroupmap", path, spaces=[space])
+    check_map(trace, chosen, [Peer(space, "server"), *clients], space)
+    for client in clients:
+        client.kill()
+
+
+def test_mntnsmap():
+    path = os.path.join(bpffs(), "namespaces")
+    space = nt.Space()
+    clients = [Peer(space, f"client-{i}", before=nt.private_mounts) for i in range(2)]
+    chosen = Chosen(path, 4, lambda peer: peer.mntns())
+    trace = Trace("--json", "--stats", "--mntnsmap", path, spaces=[space])
+    check_map(trace, chosen, [Peer(space, "server"), *clients], space)
+
+
+def test_both_maps():
+    """Both must have the owner."""
+    place = bpffs()
+    space = nt.Space()
+    here = bpf.Pinned(f"{place}/namespaces", 4)
+    here.add(nt.inode("/proc/self/ns/mnt"))
+    nowhere = bpf.Pinned(f"{place}/cgroups", 8)
+    nowhere.add(1 << 40)
+    arguments = {"M": ["--mntnsmap", f"{place}/namespaces"],
+                 "CM": ["-C", f"{place}/cgroups", "-M", f"{place}/namespaces"],
+                 "M and a filter": ["-M", f"{place}/namespaces", "--filter", "type close"]}
+    traces = Trace.several(arguments, "--json", spaces=[space])
+    c, s = nt.joined(space, space, "127.0.0.1")
+    c.close()
+    nt.end_of(s)
+    s.close()
+    nt.quiet(space)
+    equal([len(traces[key].stop().rows()) for key in arguments], [4, 0, 2], "rows")
+
+
+def test_maps_refused():
+    place = bpffs()
+    bpf.Pinned(f"{place}/values", 16)
+    bpf.Pinned(f"{place}/array", 8, kind=2, key_size=4)
+    for option in ("--cgroupmap", "--mntnsmap"):
+        for path in (f"{place}/none", f"{place}/values", f"{place}/array", "/etc/passwd"):
+            done = nt.tool("tcptracer", option, path)
+            equal((done.returncode, done.stdout), (2, b""), f"exit status of {option} {path}")
+            text = done.stderr.decode()
+            check(re.fullmatch(r"[^\n]*\n", text) and option in text and f"'{path}'" in text,
+                  f"one sentence: {text!r}")
 
 
 # Several tools at once

@@ -563,6 +563,33 @@ static bool shows_long(const struct session_opts *o)
 	       !o->verbose;
 }
 
+static bool has_maps(const struct session_opts *o)
+{
+	return !strcmp(o->pinned[PINNED_CGROUPS], "/c") &&
+	       !strcmp(o->pinned[PINNED_MNTNS], "/m") && o->want_mntns && unfiltered(o);
+}
+
+static bool has_cgroups(const struct session_opts *o)
+{
+	return !strcmp(o->pinned[PINNED_CGROUPS], "/c") && !o->pinned[PINNED_MNTNS] &&
+	       !o->want_mntns;
+}
+
+static void test_maps(void **state)
+{
+	const struct session_opts with = { .tools = { &tcptracer_tool }, .n_tools = 1 };
+	struct result r;
+
+	(void)state;
+	assert_int_equal(run_tool(&tcptracer_tool, "--cgroupmap /c", has_cgroups).code, PARSED);
+	assert_int_equal(run_tool(&tcptracer_tool, "--cgroupmap /c --mntnsmap /m", has_maps).code,
+			 PARSED);
+	assert_int_equal(run_tool(&tcptracer_tool, "-C/c -M /m", has_maps).code, PARSED);
+	r = run_with(&with, true, "file.nt --mntnsmap /m", NULL);
+	assert_int_equal(r.code, EXIT_USAGE);
+	assert_non_null(strstr(r.err, "--mntnsmap"));
+}
+
 static void test_tool_letters(void **state)
 {
 	struct result r;
@@ -750,6 +777,7 @@ int main(void)
 		cmocka_unit_test(test_empty_lists),
 		cmocka_unit_test(test_bad_filter),
 		cmocka_unit_test(test_not_this_field),
+		cmocka_unit_test(test_maps),
 		cmocka_unit_test(test_tool_letters),
 		cmocka_unit_test(test_bare_filter),
 		cmocka_unit_test(test_merged),
