@@ -12,6 +12,7 @@ import time
 
 import bpf
 import nt
+import test_session
 from nt import Curl, Peer, check, equal
 
 NAMES = ("tool time pid tid comm uid cgroup netns owner ip laddr lport raddr rport "
@@ -571,6 +572,43 @@ def test_many_failures():
     trace.stop()
     equal(collections.Counter(row["error"] for row in rows()),
           {"ENETUNREACH": count, None: count}, "errors")
+
+
+def test_two_capabilities():
+    """CAP_BPF and CAP_PERFMON are enough, whatever that leaves to choose from."""
+    def become():
+        test_session.unlimited_memory()
+        nt.become_nobody_with(nt.CAP_BPF, nt.CAP_PERFMON)
+
+    b, a = nt.pair()
+    a.sysctl("ipv4/ip_local_port_range", "40000 40001")
+    listener = nt.listen(b, b.addr4)
+    port = nt.port_of(listener)
+    b.drop("--dport", "99")
+    directory = nt.temp_dir()
+    os.chmod(directory, 0o777)
+    trace = Trace("--json", "--stats", argv=[test_session.copy_of_tool(), "tcpconnect"],
+                  spaces=(a, b), before=become, directory=directory)
+    equal(attempt(a, b.addr4, 9)[0], "ECONNREFUSED", "a closed port")
+    equal(attempt(a, "10.9.9.9", 10)[0], "ENETUNREACH", "no route")
+    refused = nt.client(a, b.addr4)
+    refused.setblocking(False)
+    equal(refused.connect_ex((b.addr4, 11)), errno.EINPROGRESS, "a closed port, not waited for")
+    nt.wait_for(lambda: refused.connect_ex((b.addr4, 11)) == errno.ECONNREFUSED, "the refusal")
+    opened = [nt.connect(a, b.addr4, port) for _ in range(2)]
+    pending = nt.client(a, b.addr4)
+    pending.setblocking(False)
+    equal(pending.connect_ex((b.addr4, 99)), errno.EINPROGRESS, "one that nobody answers")
+    equal(attempt(a, b.addr4, port)[0], "EADDRNOTAVAIL", "one too many")
+    own = [nt.port_of(sock) for sock in opened + [pending]]
+    trace.wait_rows(7)
+    rows = trace.stop().rows()
+    equal(sorted((row["rport"], row["error"], row["comm"]) for row in rows if row["error"]),
+          [(10, "ENETUNREACH", "python3"), (port, "EADDRNOTAVAIL", "python3")], "those that failed")
+    equal(sorted((row["lport"], row["rport"]) for row in rows if row["rport"] in (99, port)
+                 and not row["error"]), sorted(zip(own, [port] * 2 + [99])), "the others")
+    equal(sorted(row["rport"] for row in rows), sorted([9, 10, 11, 99] + 3 * [port]), "all of them")
+    equal({row["pid"] for row in rows}, {os.getpid()}, "owners")
 
 
 # Filters
