@@ -58,6 +58,7 @@ enum opt_kind {
 	OPT_INTERVAL, /* tool->sums are read every `arg` seconds */
 	OPT_ROWS,    /* only so many rows of each reading */
 	OPT_TITLE,   /* tool->sums->title is printed; with a leading '!' as `target`: is not */
+	OPT_PART,    /* only rows whose text column `target` has `arg` as a part */
 	OPT_SORT,    /* rows of a reading by a column; `target`: "word=column,word=column" */
 };
 
