@@ -36,6 +36,12 @@ enum col_type {
 	 * values in the table ("usecs"). Of the flags only COL_HIDDEN and COL_TABLE_ONLY count.
 	 */
 	COL_HIST,
+	/*
+	 * A text made by a pattern: names[] of the byte at `guard`; NULL, or none: unknown. In it
+	 * '@' stands for the first of the texts in char[size], each of which ends with NUL, '*' for
+	 * all of them, the last one first, with a '/' before each, '#' for the u64 at `number`.
+	 */
+	COL_PATTERN,
 	COL_AVG,     /* of the values of a COL_HIST at the same place, rounded down; or unknown */
 	COL_RATIO,   /* the u64 at `off` divided by that at `guard`, rounded down; 0 if that is 0 */
 	COL_INT,     /* a plain number that may be below 0; it has no COL_NULL_* */
@@ -59,6 +65,8 @@ enum {
 	/* Of rows that are put together from parts: the sum, the largest; u64. */
 	COL_ADD = 1 << 8,
 	COL_MAX = 1 << 9,
+	COL_PREFIX = 1 << 10,    /* table: COL_PATTERN after the u32 at `prefix` and a ':', unless
+				    that has all bits set */
 };
 
 struct column {
@@ -68,11 +76,16 @@ struct column {
 	enum col_type type;
 	uint16_t off, size; /* where in the row, in bytes */
 	uint16_t guard;     /* offset of a byte, see COL_GUARDED and COL_LOWER_BOUND */
+	uint16_t number, prefix; /* offsets of numbers, see COL_PATTERN and COL_PREFIX */
 	uint16_t flags;
 	uint8_t width;      /* least width in the table; grows, never cuts */
 	uint8_t n_names;
-	/* COL_ENUM; a NULL entry is unknown. COL_NUM: the table shows the first one for unknown */
+	/*
+	 * COL_ENUM, COL_PATTERN; a NULL entry is unknown. COL_NUM: the table shows the first one
+	 * for unknown
+	 */
 	const char *const *names;
+	const char *const *table_names; /* COL_ENUM in the table; NULL: as names */
 };
 
 #endif
