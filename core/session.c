@@ -248,6 +248,7 @@ static int open_probes(struct session *s, bool attach)
 		config.params.n_cgroups = opts->n_cgroups;
 		config.max_sockets = opts->max_sockets ? opts->max_sockets
 						       : at_least(32768, 4 * sockets);
+		config.max_tasks = opts->max_sockets ? opts->max_sockets : 2048;
 		config.max_held = at_least(1024, 2 * sockets);
 		config.params.flags = opts->flags;
 		if (opts->tools[i]->sums)
@@ -536,7 +537,8 @@ static void say_losses(const struct session *s)
 			st->lost_buffer);
 	if (st->lost_map)
 		fprintf(stderr,
-			"%" PRIu64 " sockets could not be remembered: a larger --sockets helps\n",
+			"%" PRIu64 " sockets or calls could not be remembered: "
+			"a larger --sockets helps\n",
 			st->lost_map);
 	if (st->missed)
 		fprintf(stderr,
