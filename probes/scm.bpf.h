@@ -38,9 +38,9 @@ struct nt_scm {
 	__u64 fds;       /* descriptors left of the present control message */
 	__u32 n_msgs;
 	__u32 n_fds;
-	__u8 one;        /* a struct msghdr, of which no length is known */
-	__u8 need_data;  /* messages of no bytes passed nothing */
-	__u8 pad[6];
+	__u32 len;       /* bytes in the present message; until there is one: in all */
+	__u8 one;        /* a struct msghdr, not a struct mmsghdr */
+	__u8 pad[3];
 };
 
 enum { NT_SCM_END = -1, NT_SCM_MORE = -2 };
@@ -77,15 +77,27 @@ static __always_inline void nt_scm_message(struct nt_scm *scm)
 	struct nt_user_msghdr m;
 	__u64 size = scm->one ? sizeof(m) - 8 : sizeof(m);
 
-	m.len = 1;
+	m.len = scm->len;
 	if (bpf_probe_read_user(&m, size, (void *)scm->msgs))
 		m.controllen = 0;
-	if (scm->need_data && !m.len)
-		m.controllen = 0;
+	scm->len = m.len;
 	scm->cmsg = m.control;
 	scm->end = m.control + m.controllen;
 	scm->msgs += sizeof(m);
 	scm->n_msgs--;
+}
+
+/* Whether there is anything to look for: most messages have no control data. */
+static __always_inline bool nt_scm_begin(struct nt_scm *scm, __u64 msgs, bool one, long ret)
+{
+	__u64 controllen = 0;
+
+	if (one && (bpf_probe_read_user(&controllen, sizeof(controllen),
+					&((struct nt_user_msghdr *)msgs)->controllen) ||
+		    controllen < sizeof(struct nt_user_cmsghdr)))
+		return false;
+	*scm = (struct nt_scm){ .msgs = msgs, .n_msgs = one ? 1 : ret, .len = ret, .one = one };
+	return true;
 }
 
 /* A descriptor, or what is there instead. Each call takes one step. */
