@@ -78,13 +78,22 @@ static __always_inline struct sofdsnoop_event *keep_received(int fd)
 	return NULL;
 }
 
+/* Others that give a descriptor (pidfd_getfd(), seccomp) are other calls. */
+static __always_inline bool receiving(void)
+{
+	int socket;
+
+	return nt_syscall_now(&socket) == NR_IO_URING_ENTER || socket >= 0;
+}
+
+/* `ufd`: only for control messages the number is written to user memory. */
 static __always_inline int received(struct file *file, const void *ufd, int fd, enum nt_way way)
 {
 	struct sofdsnoop_event *e;
 
 	/*
-	 * Only for control messages the number is written to user memory. A direct load in any
-	 * case: where the arguments are others, the verifier refuses it, and with it the variant.
+	 * A direct load in any case: where the arguments are others, the verifier refuses it, and
+	 * with it the variant.
 	 */
 	if (!ufd || fd < 0 || !file->f_inode)
 		return 0;
@@ -119,10 +128,11 @@ int BPF_PROG(sofdsnoop_received_6_7_cast, struct file *file, int *ufd, __u32 fla
 	return received(file, ufd, ret, NT_DIRECT);
 }
 
+/* 5.10 lets nobody look at `ufd`: a pointer to what is no struct. */
 SEC("fexit/__receive_fd")
 int BPF_PROG(sofdsnoop_received_5_10, int fd, struct file *file, int *ufd, __u32 flags, int ret)
 {
-	return received(file, ufd, ret, NT_PROBE);
+	return receiving() ? received(file, file, ret, NT_PROBE) : 0;
 }
 
 SEC("fexit/unix_stream_recvmsg")
@@ -142,9 +152,8 @@ SEC("fexit/pidfd_prepare")
 int BPF_PROG(sofdsnoop_pidfd, void *pid, __u32 flags, void *file, int fd)
 {
 	struct sofdsnoop_event *e;
-	int socket;
 
-	if (fd < 0 || (nt_syscall_now(&socket) != NR_IO_URING_ENTER && socket < 0))
+	if (fd < 0 || !receiving())
 		return 0;
 	e = keep_received(fd);
 	if (e)
