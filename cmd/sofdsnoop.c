@@ -69,7 +69,7 @@ static const char *const table[] = {
 
 #define SEND "sofdsnoop_send", "sofdsnoop_send_complete"
 #define ENDS "sofdsnoop_stream_sent", "sofdsnoop_dgram_sent", "sofdsnoop_stream_received",         \
-	     "sofdsnoop_dgram_received"
+	     "sofdsnoop_dgram_received", "sofdsnoop_seqpacket_received"
 
 static const struct attach_slot attach[] = {
 	{ .what = "descriptors passed",

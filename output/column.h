@@ -36,15 +36,15 @@ enum col_type {
 	 * values in the table ("usecs"). Of the flags only COL_HIDDEN and COL_TABLE_ONLY count.
 	 */
 	COL_HIST,
+	COL_AVG,     /* of the values of a COL_HIST at the same place, rounded down; or unknown */
+	COL_RATIO,   /* the u64 at `off` divided by that at `guard`, rounded down; 0 if that is 0 */
+	COL_INT,     /* a plain number that may be below 0; it has no COL_NULL_* */
 	/*
 	 * A text made by a pattern: names[] of the byte at `guard`; NULL, or none: unknown. In it
 	 * '@' stands for the first of the texts in char[size], each of which ends with NUL, '*' for
 	 * all of them, the last one first, with a '/' before each, '#' for the u64 at `number`.
 	 */
 	COL_PATTERN,
-	COL_AVG,     /* of the values of a COL_HIST at the same place, rounded down; or unknown */
-	COL_RATIO,   /* the u64 at `off` divided by that at `guard`, rounded down; 0 if that is 0 */
-	COL_INT,     /* a plain number that may be below 0; it has no COL_NULL_* */
 };
 
 enum {
