@@ -178,6 +178,10 @@ static int configure(struct bpf_object *object, const struct probe_config *confi
 	if (!err)
 		err = set_entries(object, "nt_sock_tool", config->max_sockets);
 	if (!err)
+		err = set_entries(object, "nt_task_tool", config->max_tasks);
+	if (!err)
+		err = set_entries(object, "nt_task_items", config->max_tasks);
+	if (!err)
 		err = set_sums(object, config->max_sums);
 	if (!err)
 		err = set_entries(object, "nt_events", config->params.ring_bytes);

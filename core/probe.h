@@ -21,6 +21,7 @@ struct probe_config {
 	struct nt_params params;
 	/* entries of the maps of sockets, and of sockets open at the start */
 	uint32_t max_sockets, max_held, max_sums;
+	uint32_t max_tasks; /* of the maps of tasks inside a call */
 	const struct bpf_insn *filter; /* NULL: none */
 	int filter_len;
 	const int *pinned;             /* maps of others, see core/pinned.h */

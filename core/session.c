@@ -254,6 +254,7 @@ static int open_probe(struct session *s, int i, struct probe_config *config)
 	config->params.flags = opts->flags;
 	config->max_sockets = opts->max_sockets ? opts->max_sockets
 						: at_least(32768, 4 * sockets);
+	config->max_tasks = opts->max_sockets ? opts->max_sockets : 2048;
 	config->max_held = at_least(1024, 2 * sockets);
 	config->max_sums = 1; /* of a tool that has them only when asked to count */
 	if (opts->tools[i]->sums)
@@ -556,7 +557,8 @@ static void say_losses(const struct session *s)
 			st->lost_buffer);
 	if (st->lost_map)
 		fprintf(stderr,
-			"%" PRIu64 " sockets could not be remembered: a larger --sockets helps\n",
+			"%" PRIu64 " sockets or calls could not be remembered: "
+			"a larger --sockets helps\n",
 			st->lost_map);
 	if (st->missed)
 		fprintf(stderr,

@@ -11,8 +11,8 @@
 #include "column.h"
 
 #define PLAN_MAX_SLOTS 8
-#define PLAN_MAX_ALTS 5
-#define PLAN_MAX_PROGS 5
+#define PLAN_MAX_ALTS 6
+#define PLAN_MAX_PROGS 9
 
 /* One way to see something: programs that work only together, by their names in the .bpf.c. */
 struct attach_alt {
@@ -61,6 +61,7 @@ enum opt_kind {
 	OPT_INTERVAL, /* tool->sums are read every `arg` seconds */
 	OPT_ROWS,    /* only so many rows of each reading */
 	OPT_TITLE,   /* tool->sums->title is printed; with a leading '!' as `target`: is not */
+	OPT_PART,    /* only rows whose text column `target` has `arg` as a part */
 	OPT_SORT,    /* rows of a reading by a column; `target`: "word=column,word=column" */
 };
 

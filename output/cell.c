@@ -153,6 +153,69 @@ char *cell_rest(char *p, const struct column *col, const char *row, enum out_for
 	}
 }
 
+/* The texts in at[size], the last one first. */
+static char *put_reversed(char *p, const char *at, size_t size)
+{
+	const char *end = at, *part;
+
+	while (end < at + size && *end)
+		end += strnlen(end, at + size - end) + 1;
+	if (end == at)
+		*p++ = '/';
+	for (; end > at; end = part) {
+		for (part = end - 1; part > at && part[-1]; part--)
+			;
+		*p++ = '/';
+		p = mempcpy(p, part, end - 1 - part);
+	}
+	return p;
+}
+
+static char *put_pattern(char *p, const char *pattern, const struct column *col, const char *row)
+{
+	for (; *pattern; pattern++) {
+		switch (*pattern) {
+		case '#':
+			p = put_u64(p, cell_load(row + col->number, 8));
+			break;
+		case '@':
+			p = mempcpy(p, row + col->off, strnlen(row + col->off, col->size));
+			break;
+		case '*':
+			p = put_reversed(p, row + col->off, col->size);
+			break;
+		default:
+			*p++ = *pattern;
+		}
+	}
+	return p;
+}
+
+char *cell_pattern(struct out *out, char *p, const struct column *col, const char *row,
+		   enum out_format as)
+{
+	size_t kind = (unsigned char)row[col->guard], prefix = cell_load(row + col->prefix, 4);
+	const char *pattern = kind < col->n_names ? col->names[kind] : NULL;
+	char *text, *end;
+
+	if (!pattern)
+		return cell_null(p, as);
+	text = malloc(strlen(pattern) + col->size + CELL_MAX + PUT_SPARE);
+	if (!text)
+		return NULL;
+	end = text;
+	if (as == OUT_TABLE && col->flags & COL_PREFIX && prefix != UINT32_MAX) {
+		end = put_u64(end, prefix);
+		*end++ = ':';
+	}
+	end = put_pattern(end, pattern, col, row);
+	p = out_grow(out, p, (size_t)(end - text) * PUT_GROWTH);
+	if (p)
+		p = cell_string(out, p, text, (size_t)(end - text), as);
+	free(text);
+	return p;
+}
+
 size_t cell_text(char *buf, size_t size, const struct column *col, const void *row)
 {
 	struct out out = { .format = OUT_TABLE, .slack = CELL_MAX + PUT_SPARE };

@@ -13,6 +13,8 @@ char *cell_time(struct out *out, char *p, uint64_t time, enum out_format as);
 char *cell_elapsed(struct out *out, char *p, uint64_t time, enum out_format as);
 char *cell_elapsed_ns(struct out *out, char *p, uint64_t time);
 char *cell_csv(struct out *out, char *p, const char *text, size_t size);
+char *cell_pattern(struct out *out, char *p, const struct column *col, const char *row,
+		   enum out_format as);
 char *cell_scaled(char *p, const struct column *col, uint64_t num);
 
 static inline bool cell_unknown(const struct column *col, const char *row, uint64_t num)
@@ -94,7 +96,7 @@ cell_put(struct out *out, char *p, const struct column *col, const char *row, en
 	case COL_ENUM:
 		if (num >= col->n_names)
 			return cell_quote(put_u64(cell_quote(p, as), num), as);
-		text = col->names[num];
+		text = (as == OUT_TABLE && col->table_names ? col->table_names : col->names)[num];
 		break;
 	case COL_BOOL:
 		memcpy(p, num ? "true\0\0\0" : "false\0\0", 8);
@@ -109,6 +111,8 @@ cell_put(struct out *out, char *p, const struct column *col, const char *row, en
 			       out->names.host(out->names.ctx, (const uint8_t *)row + col->off) :
 			       NULL;
 		break;
+	case COL_PATTERN:
+		return cell_pattern(out, p, col, row, as);
 	default:
 		return cell_rest(p, col, row, as);
 	}

@@ -96,6 +96,31 @@ enum {
 	NT_PINNED_MNTNS = 2,   /* nt_mntnsmap */
 };
 
+#define NT_LINK_NAMES 1024 /* bytes, a power of two; paths of up to 767 are whole */
+
+/* What a struct file is: the kernel says it so in the links of /proc/PID/fd. */
+enum nt_link_kind {
+	NT_LINK_UNKNOWN,
+	NT_LINK_PATH,
+	NT_LINK_DELETED,
+	NT_LINK_SOCKET,
+	NT_LINK_PIPE,
+	NT_LINK_ANON,
+	NT_LINK_NS,
+	NT_LINK_PIDFD,
+	NT_LINK_DMABUF,
+	NT_LINK_CUT = 16, /* with PATH or DELETED: the beginning of the path is left out */
+};
+
+/* The parts of a link of /proc/PID/fd (probes/file.bpf.h). */
+struct nt_link {
+	__u64 ino;        /* inode number */
+	__u16 used;       /* bytes of `names` */
+	__u8 kind;        /* enum nt_link_kind */
+	__u8 pad[5];
+	char names[NT_LINK_NAMES]; /* the last part of a path first; each ends with NUL */
+};
+
 /*
  * Set by the session before the probes are loaded (.rodata.params): the verifier removes what is
  * switched off.

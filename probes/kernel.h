@@ -81,6 +81,7 @@ enum nt_way { NT_DIRECT, NT_PROBE };
 		nt_value_;                                                                         \
 	})
 
+#define AF_UNIX 1
 #define AF_INET 2
 #define AF_INET6 10
 #define IPPROTO_TCP 6
@@ -193,6 +194,24 @@ struct socket {
 	struct sock *sk;
 };
 
+struct inode {
+	unsigned short i_mode;
+	unsigned long i_ino;
+	void *i_private;
+	struct super_block *i_sb;
+};
+
+struct path {
+	struct vfsmount *mnt;
+	struct dentry *dentry;
+};
+
+struct file {
+	void *private_data;
+	struct inode *f_inode;
+	struct path f_path;
+};
+
 struct thread_info {
 	unsigned long flags;
 	__u32 status; /* x86 */
@@ -200,6 +219,7 @@ struct thread_info {
 
 struct task_struct {
 	struct thread_info thread_info;
+	void *stack;
 	struct files_struct *files;
 	struct nsproxy *nsproxy;
 	struct css_set *cgroups;

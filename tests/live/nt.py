@@ -596,10 +596,11 @@ def tcp_info(sock):
 class Peer:
     """
     A process that does with sockets what it is told; sockets are named by their descriptors.
-    `contained`: in a pid namespace of its own; `pid` is what the host calls it.
+    `contained`: in a pid namespace of its own; `pid` is what the host calls it. `hands`: its verbs.
     """
 
-    def __init__(self, space, comm="peer", uid=None, cgroup=None, before=None, contained=False):
+    def __init__(self, space, comm="peer", uid=None, cgroup=None, before=None, contained=False,
+                 hands=None):
         ours, theirs = socket.socketpair()
         self.channel = ours
         sys.stdout.flush()
@@ -614,7 +615,7 @@ class Peer:
                 if contained:
                     self._contain(theirs)
                 set_comm(comm)
-                Hands(theirs).obey()
+                (hands or Hands)(theirs).obey()
             finally:
                 os._exit(0)
         theirs.close()
@@ -634,10 +635,10 @@ class Peer:
         die_with_parent()
 
     def __getattr__(self, verb):
-        return lambda *args: self.do(verb, *args)
+        return lambda *args, **named: self.do(verb, *args, **named)
 
-    def tell(self, verb, *args):
-        send_message(self.channel, (verb, args))
+    def tell(self, verb, *args, **named):
+        send_message(self.channel, (verb, args, named))
 
     def answer(self):
         self.channel.settimeout(PATIENCE)
@@ -646,8 +647,8 @@ class Peer:
             raise RuntimeError(f"peer: {value}")
         return value
 
-    def do(self, verb, *args):
-        self.tell(verb, *args)
+    def do(self, verb, *args, **named):
+        self.tell(verb, *args, **named)
         return self.answer()
 
     def kill(self):
@@ -685,11 +686,11 @@ class Hands:
     def obey(self):
         while True:
             try:
-                verb, args = receive_message(self.channel)
+                verb, args, named = receive_message(self.channel)
             except EOFError:
                 return
             try:
-                message = ("value", getattr(self, verb)(*args))
+                message = ("value", getattr(self, verb)(*args, **named))
             except Exception as error:
                 message = ("error", f"{verb}: {error!r}")
             send_message(self.channel, message)

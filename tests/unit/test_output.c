@@ -457,6 +457,74 @@ static void check_addr(const char *hex, const char *want)
 	check("addr", &row, want, want, json);
 }
 
+/* `parts` without the NUL at its end, in a field that is just as long if `fits`. */
+static void check_pattern(uint8_t kind, const char *parts, size_t len, const char *table,
+			  const char *json)
+{
+	static const char *const patterns[] = {
+		NULL, "socket:[#]", "*", "@", "...* (gone)", "@:[#]", "",
+	};
+	static const struct column cols[] = {
+		{ .name = "x", .title = "X", .type = COL_PATTERN, AT(comm),
+		  .number = offsetof(struct row, num64), .guard = offsetof(struct row, guard),
+		  .prefix = offsetof(struct row, num32), .flags = COL_PREFIX,
+		  .names = patterns, .n_names = 7 },
+		{ 0 },
+	};
+	struct row row = { .num32 = 24, .num64 = UINT64_MAX, .guard = kind };
+	char want[256];
+
+	memcpy(row.comm, parts, len);
+	snprintf(want, sizeof(want), "%s%s\n", *table == '-' ? "" : "24:", table);
+	assert_string_equal(one(OUT_TABLE, cols, "x", &row), want);
+	row.num32 = UINT32_MAX;
+	snprintf(want, sizeof(want), "%s\n", table);
+	assert_string_equal(one(OUT_TABLE, cols, "x", &row), want);
+	snprintf(want, sizeof(want), "{\"tool\":\"t\",\"x\":%s}\n", json);
+	assert_string_equal(one(OUT_JSON, cols, "x", &row), want);
+}
+
+static void test_patterns(void **state)
+{
+	(void)state;
+	check_pattern(0, "a", 1, "-", "null");
+	check_pattern(7, "a", 1, "-", "null");
+	check_pattern(255, "a", 1, "-", "null");
+	check_pattern(1, "a", 1, "socket:[18446744073709551615]",
+		      "\"socket:[18446744073709551615]\"");
+	check_pattern(2, "", 0, "/", "\"/\"");
+	check_pattern(2, "file", 4, "/file", "\"/file\"");
+	check_pattern(2, "file\0d\0e\0", 9, "/e/d/file", "\"/e/d/file\"");
+	check_pattern(2, "sixteen bytes!!!", 16, "/sixteen bytes!!!", "\"/sixteen bytes!!!\"");
+	check_pattern(2, "c\0a name of 14!!", 16, "/a name of 14!!/c", "\"/a name of 14!!/c\"");
+	check_pattern(2, "file\0\0rest", 10, "/file", "\"/file\"");
+	check_pattern(2, "\"\n\xff\0d", 5, "/d/\"\\x0a\\xff", "\"/d/\\\"\\u000a\\\\xff\"");
+	check_pattern(3, "first\0second", 12, "first", "\"first\"");
+	check_pattern(3, "", 0, "", "\"\"");
+	check_pattern(4, "a\0b", 3, ".../b/a (gone)", "\".../b/a (gone)\"");
+	check_pattern(5, "net", 3, "net:[18446744073709551615]",
+		      "\"net:[18446744073709551615]\"");
+	check_pattern(6, "a", 1, "", "\"\"");
+}
+
+static void test_table_names(void **state)
+{
+	static const char *const words[] = { "send", "recv" }, *const shown[] = { "SEND", "RECV" };
+	static const struct column cols[] = {
+		{ .name = "x", .title = "X", .type = COL_ENUM, AT(kind), .names = words,
+		  .table_names = shown, .n_names = 2 },
+		{ 0 },
+	};
+	struct row row = { .kind = 1 };
+
+	(void)state;
+	assert_string_equal(one(OUT_TABLE, cols, "x", &row), "RECV\n");
+	assert_string_equal(one(OUT_CSV, cols, "x", &row), "recv\n");
+	assert_string_equal(one(OUT_JSON, cols, "x", &row), "{\"tool\":\"t\",\"x\":\"recv\"}\n");
+	row.kind = 2;
+	assert_string_equal(one(OUT_TABLE, cols, "x", &row), "2\n");
+}
+
 static void test_addresses(void **state)
 {
 	(void)state;
@@ -1296,6 +1364,8 @@ int main(void)
 		cmocka_unit_test(test_slow_reader),
 		cmocka_unit_test(test_help),
 		cmocka_unit_test(test_cell_text),
+		cmocka_unit_test(test_patterns),
+		cmocka_unit_test(test_table_names),
 		cmocka_unit_test(test_random_comm),
 	};
 
