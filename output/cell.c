@@ -72,6 +72,24 @@ char *cell_elapsed_ns(struct out *out, char *p, uint64_t time)
 	return put_u64(p, time < out->first ? out->first - time : time - out->first);
 }
 
+char *cell_endpoint(char *p, const char *addr, uint16_t port)
+{
+	char *start = p;
+
+	p = put_addr(start, addr);
+	if (memchr(start, ':', (size_t)(p - start))) {
+		memmove(start + 1, start, (size_t)(p - start));
+		*start = '[';
+		p[1] = ']';
+		p += 2;
+	}
+	*p++ = ':';
+	if (port)
+		return put_u64(p, port);
+	*p++ = '-';
+	return p;
+}
+
 /* Only the table scales. */
 static char *put_thousandths(char *p, uint64_t num)
 {

@@ -13,6 +13,7 @@ char *cell_time(struct out *out, char *p, uint64_t time, enum out_format as);
 char *cell_elapsed(struct out *out, char *p, uint64_t time, enum out_format as);
 char *cell_elapsed_ns(struct out *out, char *p, uint64_t time);
 char *cell_csv(struct out *out, char *p, const char *text, size_t size);
+char *cell_endpoint(char *p, const char *addr, uint16_t port);
 char *cell_scaled(char *p, const struct column *col, uint64_t num);
 
 static inline bool cell_unknown(const struct column *col, const char *row, uint64_t num)
@@ -91,6 +92,10 @@ cell_put(struct out *out, char *p, const struct column *col, const char *row, en
 		return cell_string(out, p, row + col->off, col->size, as);
 	case COL_ADDR:
 		return cell_quote(put_addr(cell_quote(p, as), row + col->off), as);
+	case COL_ENDPOINT:
+		p = cell_endpoint(cell_quote(p, as), row + col->off,
+				  (uint16_t)cell_load(row + col->guard, sizeof(uint16_t)));
+		return cell_quote(p, as);
 	case COL_ENUM:
 		if (num >= col->n_names)
 			return cell_quote(put_u64(cell_quote(p, as), num), as);

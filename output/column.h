@@ -40,6 +40,10 @@ enum col_type {
 	COL_RATIO,   /* the u64 at `off` divided by that at `guard`, rounded down; 0 if that is 0 */
 	COL_INT,     /* a plain number that may be below 0; it has no COL_NULL_* */
 	COL_HOST,    /* an address as COL_ADDR, that struct out_names turns into its name */
+	/*
+	 * As COL_ADDR, and a port, u16 at `guard`, 0 unknown: "10.1.2.3:80", "[::1]:80", "[::1]:-"
+	 */
+	COL_ENDPOINT,
 };
 
 enum {
@@ -69,7 +73,7 @@ struct column {
 	const char *help;   /* what it is, with its unit */
 	enum col_type type;
 	uint16_t off, size; /* where in the row, in bytes */
-	uint16_t guard;     /* offset of a byte, see COL_GUARDED and COL_LOWER_BOUND */
+	uint16_t guard;     /* offset, see COL_GUARDED, COL_LOWER_BOUND, COL_ENDPOINT */
 	uint16_t flags;
 	uint8_t width;      /* least width in the table; grows, never cuts */
 	uint8_t n_names;

@@ -135,7 +135,8 @@ struct nt_sock {
 	__u32 active; /* it called connect(): its SYN is counted in bytes_acked */
 	__u32 pad;
 	struct nt_owner owner;
-	__u8 done[NT_MAX_TOOLS]; /* by tool: the state whose beginning it has handled */
+	/* by tool: the state whose beginning it has handled, or another mark of its own */
+	__u16 done[NT_MAX_TOOLS];
 };
 
 /* Key of the map of listeners. */
