@@ -99,6 +99,27 @@ enum {
 	TCP_LAST_ACK,
 	TCP_LISTEN,
 	TCP_CLOSING,
+	TCP_NEW_SYN_RECV,
+};
+
+/* enum tcp_ca_state, include/uapi/linux/tcp.h */
+enum {
+	TCP_CA_Open,
+	TCP_CA_Disorder,
+	TCP_CA_CWR,
+	TCP_CA_Recovery,
+	TCP_CA_Loss,
+};
+
+#define ICSK_TIME_LOSS_PROBE 5 /* include/net/inet_connection_sock.h */
+
+/* Bits of the flags in a TCP header, the low byte (include/net/tcp.h). */
+enum {
+	TCPHDR_FIN = 1 << 0,
+	TCPHDR_SYN = 1 << 1,
+	TCPHDR_RST = 1 << 2,
+	TCPHDR_PSH = 1 << 3,
+	TCPHDR_ACK = 1 << 4,
 };
 
 /* include/uapi/asm-generic/errno.h */
@@ -158,6 +179,14 @@ struct sock_common {
 	unsigned long skc_flags;
 };
 
+struct hlist_node {
+	struct hlist_node **pprev; /* NULL: in no list */
+};
+
+struct timer_list {
+	struct hlist_node entry;
+};
+
 typedef struct {
 	int owned;
 } socket_lock_t;
@@ -165,6 +194,7 @@ typedef struct {
 struct sock {
 	struct sock_common __sk_common;
 	socket_lock_t sk_lock;
+	struct timer_list tcp_retransmit_timer;
 	__u16 sk_protocol; /* 16 bits wide since 5.6 (bf9765145b85) */
 	int sk_err;
 	__u8 sk_shutdown;
@@ -180,6 +210,9 @@ struct inet_sock {
 
 struct inet_connection_sock {
 	struct inet_sock icsk_inet;
+	struct timer_list icsk_retransmit_timer; /* until 6.18; then struct sock has it */
+	__u8 icsk_ca_state : 5; /* enum tcp_ca_state */
+	__u8 icsk_retransmits; /* unanswered timeouts */
 	__u8 icsk_pending; /* which timer is set, 0: none */
 };
 
@@ -217,7 +250,16 @@ struct tcp_sock {
 	__u32 write_seq;
 	__u32 srtt_us; /* smoothed round trip time << 3, in us */
 	__u32 total_retrans;
+	__u32 undo_marker;
 	bool is_mptcp; /* a subflow; only where MPTCP is built in */
+};
+
+struct request_sock {
+	struct sock_common __req_common;
+};
+
+struct tcp_request_sock {
+	__u32 snt_isn;
 };
 
 struct net_device {
@@ -230,8 +272,25 @@ struct net_device {
 
 struct sk_buff {
 	struct net_device *dev;
+	struct sock *sk;
 	unsigned int len;
+	unsigned char *head;
 	__u16 queue_mapping;
+	__u16 transport_header; /* from head */
+	char cb[48];
+};
+
+/* The record of the tracepoint: what it has tells what the tracepoint's arguments are. */
+struct trace_event_raw_tcp_retransmit_skb {
+	int err;
+};
+
+/* In sk_buff.cb while TCP has the packet. */
+struct tcp_skb_cb {
+	__u32 seq;
+	__u16 tcp_gso_segs;
+	__u16 tcp_gso_size;
+	__u8 tcp_flags; /* wider since 6.16; the low byte is as in the header */
 };
 
 #pragma clang attribute pop
