@@ -85,6 +85,15 @@ struct nt_sum {
 
 #define NT_HIST_SLOTS 40
 
+#define NT_STACK_FRAMES 64
+#define NT_STACK_SIZE (NT_STACK_FRAMES * sizeof(__u64))
+
+/*
+ * An id of COL_NAME (output/column.h) that is this or more, and no kernel address, is one of the
+ * column's own names.
+ */
+#define NT_NAME_OWN (1ull << 32)
+
 /* COL_HIST (output/column.h). */
 struct nt_hist {
 	__u64 count, sum, max;
@@ -117,6 +126,7 @@ struct nt_counters {
 	__u64 filtered;
 	__u64 lost_buffer;
 	__u64 lost_map;
+	__u64 lost_stack;
 };
 
 /* One page shared with the reader. */

@@ -44,6 +44,7 @@ enum { BPF_ANY, BPF_NOEXIST, BPF_EXIST };
 enum { BPF_F_NO_PREALLOC = 1U << 0, BPF_F_MMAPABLE = 1U << 10 };
 enum { BPF_RB_NO_WAKEUP = 1, BPF_RB_FORCE_WAKEUP = 2 };
 enum { BPF_RB_AVAIL_DATA = 0 };
+enum { BPF_F_SKIP_FIELD_MASK = 0xff };
 
 #include "abi.h"
 #include <bpf/bpf_helpers.h>
@@ -81,6 +82,8 @@ enum nt_way { NT_DIRECT, NT_PROBE };
 		nt_value_;                                                                         \
 	})
 
+#define ETH_P_IP 0x0800
+#define ETH_P_IPV6 0x86dd
 #define AF_INET 2
 #define AF_INET6 10
 #define IPPROTO_TCP 6
@@ -145,9 +148,14 @@ struct netns_core {
 	int sysctl_somaxconn;
 };
 
+struct netns_ipv4 {
+	__u8 sysctl_tcp_syncookies; /* wider until 5.12 */
+};
+
 struct net {
 	struct ns_common ns;
 	struct netns_core core;
+	struct netns_ipv4 ipv4;
 };
 
 typedef struct {
@@ -159,6 +167,10 @@ struct in6_addr {
 		__be32 u6_addr32[4];
 	} in6_u;
 };
+
+typedef struct {
+	int counter;
+} atomic_t;
 
 typedef struct {
 	__s64 counter;
@@ -199,6 +211,7 @@ struct sock {
 	int sk_err;
 	__u8 sk_shutdown;
 	struct socket *sk_socket; /* NULL: no process holds it (not yet accepted, or closed) */
+	atomic_t sk_drops;
 	__u32 sk_ack_backlog; /* of a listener: how many connections wait for accept() */
 	__u32 sk_max_ack_backlog;
 };
@@ -208,8 +221,13 @@ struct inet_sock {
 	__be16 inet_sport;
 };
 
+struct request_sock_queue {
+	atomic_t qlen; /* handshakes under way */
+};
+
 struct inet_connection_sock {
 	struct inet_sock icsk_inet;
+	struct request_sock_queue icsk_accept_queue;
 	struct timer_list icsk_retransmit_timer; /* until 6.18; then struct sock has it */
 	__u8 icsk_ca_state : 5; /* enum tcp_ca_state */
 	__u8 icsk_retransmits; /* unanswered timeouts */
@@ -270,19 +288,39 @@ struct net_device {
 	possible_net_t nd_net;
 };
 
-struct sk_buff {
+struct dst_entry {
 	struct net_device *dev;
+};
+
+struct sk_buff {
+	struct net_device *dev; /* something else while the packet is in a tree */
 	struct sock *sk;
 	unsigned int len;
+	unsigned long _skb_refdst; /* struct dst_entry *, the lowest bit is none of it */
+	int skb_iif;       /* interface it came in by; 0: it is leaving */
+	unsigned int tail; /* this and the headers: from head */
 	unsigned char *head;
 	__u16 queue_mapping;
-	__u16 transport_header; /* from head */
+	__be16 protocol;
+	__u16 transport_header;
+	__u16 network_header;
 	char cb[48];
 };
 
 /* The record of the tracepoint: what it has tells what the tracepoint's arguments are. */
 struct trace_event_raw_tcp_retransmit_skb {
 	int err;
+};
+
+enum skb_drop_reason {
+	SKB_CONSUMED = 1,
+	SKB_DROP_REASON_NOT_SPECIFIED = 2,
+	SKB_DROP_REASON_TCP_LISTEN_OVERFLOW = 40,
+};
+
+struct trace_event_raw_kfree_skb {
+	void *rx_sk;
+	enum skb_drop_reason reason;
 };
 
 /* In sk_buff.cb while TCP has the packet. */
