@@ -119,11 +119,12 @@ static int set_section(struct bpf_object *object, const char *name, const void *
 	return map ? bpf_map__set_initial_value(map, data, size) : -ENOENT;
 }
 
+/* 0 entries: as the object has it, which is small: a map that this run does not use. */
 static int set_entries(struct bpf_object *object, const char *name, uint32_t entries)
 {
 	struct bpf_map *map = bpf_object__find_map_by_name(object, name);
 
-	return map ? bpf_map__set_max_entries(map, entries) : 0;
+	return map && entries ? bpf_map__set_max_entries(map, entries) : 0;
 }
 
 /* An array's size is part of its type as the verifier sees it: the object has it. */
@@ -134,7 +135,7 @@ static int set_sums(struct bpf_object *object, uint32_t entries)
 
 	if (!sums || bpf_map__max_entries(sums) > 1)
 		return 0;
-	err = bpf_map__set_max_entries(sums, entries);
+	err = set_entries(object, "nt_sums_a", entries);
 	return err ? err : set_entries(object, "nt_sums_b", entries);
 }
 

@@ -13,8 +13,6 @@ char *cell_time(struct out *out, char *p, uint64_t time, enum out_format as);
 char *cell_elapsed(struct out *out, char *p, uint64_t time, enum out_format as);
 char *cell_elapsed_ns(struct out *out, char *p, uint64_t time);
 char *cell_csv(struct out *out, char *p, const char *text, size_t size);
-char *cell_pattern(struct out *out, char *p, const struct column *col, const char *row,
-		   enum out_format as);
 char *cell_scaled(char *p, const struct column *col, uint64_t num);
 
 static inline bool cell_unknown(const struct column *col, const char *row, uint64_t num)
@@ -60,7 +58,8 @@ static inline char *cell_string(struct out *out, char *p, const char *text, size
 }
 
 /* The types that few columns have. */
-char *cell_rest(char *p, const struct column *col, const char *row, enum out_format as);
+char *cell_rest(struct out *out, char *p, const struct column *col, const char *row,
+		enum out_format as);
 
 /* `as` is a constant at every call. NULL: no memory. */
 static inline __attribute__((always_inline)) char *
@@ -111,10 +110,8 @@ cell_put(struct out *out, char *p, const struct column *col, const char *row, en
 			       out->names.host(out->names.ctx, (const uint8_t *)row + col->off) :
 			       NULL;
 		break;
-	case COL_PATTERN:
-		return cell_pattern(out, p, col, row, as);
 	default:
-		return cell_rest(p, col, row, as);
+		return cell_rest(out, p, col, row, as);
 	}
 	if (!text)
 		return cell_null(p, as);

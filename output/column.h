@@ -46,6 +46,10 @@ enum col_type {
 	 * all of them, the last one first, with a '/' before each, '#' for the u64 at `number`.
 	 */
 	COL_PATTERN,
+	/*
+	 * As COL_ADDR, and a port, u16 at `guard`, 0 unknown: "10.1.2.3:80", "[::1]:80", "[::1]:-"
+	 */
+	COL_ENDPOINT,
 };
 
 enum {
@@ -77,7 +81,7 @@ struct column {
 	const char *help;   /* what it is, with its unit */
 	enum col_type type;
 	uint16_t off, size; /* where in the row, in bytes */
-	uint16_t guard;     /* offset of a byte, see COL_GUARDED and COL_LOWER_BOUND */
+	uint16_t guard;     /* offset, see COL_GUARDED, COL_LOWER_BOUND, COL_ENDPOINT */
 	uint16_t number, prefix; /* offsets of numbers, see COL_PATTERN and COL_PREFIX */
 	uint32_t flags;
 	uint8_t width;      /* least width in the table; grows, never cuts */

@@ -85,6 +85,15 @@ struct nt_sum {
 
 #define NT_HIST_SLOTS 40
 
+#define NT_STACK_FRAMES 64
+#define NT_STACK_SIZE (NT_STACK_FRAMES * sizeof(__u64))
+
+/*
+ * An id of COL_NAME (output/column.h) that is this or more, and no kernel address, is one of the
+ * column's own names.
+ */
+#define NT_NAME_OWN (1ull << 32)
+
 /* COL_HIST (output/column.h). */
 struct nt_hist {
 	__u64 count, sum, max;
@@ -148,6 +157,7 @@ struct nt_counters {
 	__u64 filtered;
 	__u64 lost_buffer;
 	__u64 lost_map;
+	__u64 lost_stack;
 };
 
 /* One page shared with the reader. */
@@ -166,7 +176,8 @@ struct nt_sock {
 	__u32 active; /* it called connect(): its SYN is counted in bytes_acked */
 	__u32 pad;
 	struct nt_owner owner;
-	__u8 done[NT_MAX_TOOLS]; /* by tool: the state whose beginning it has handled */
+	/* by tool: the state whose beginning it has handled, or another mark of its own */
+	__u16 done[NT_MAX_TOOLS];
 };
 
 /* Key of the map of listeners. */

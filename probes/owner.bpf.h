@@ -134,14 +134,14 @@ static __always_inline void nt_on_established(const struct sock *sk)
  */
 enum nt_turn { NT_FIRST, NT_SECOND };
 
-static __always_inline bool nt_is_done(const struct sock *sk, int newstate, enum nt_turn turn)
+static __always_inline bool nt_is_done(const struct sock *sk, __u16 mark, enum nt_turn turn)
 {
 	const struct nt_sock *s = nt_sock(sk);
 	const struct nt_reader *reader;
 	__u32 zero = 0;
 
 	if (s)
-		return s->done[nt_params.tool & (NT_MAX_TOOLS - 1)] == newstate;
+		return s->done[nt_params.tool & (NT_MAX_TOOLS - 1)] == mark;
 	if (turn == NT_FIRST)
 		return false;
 	/* The first marks every socket, but for want of room. */
@@ -149,7 +149,7 @@ static __always_inline bool nt_is_done(const struct sock *sk, int newstate, enum
 	return reader && reader->map_full;
 }
 
-static __always_inline void nt_done(const struct sock *sk, int newstate)
+static __always_inline void nt_done(const struct sock *sk, __u16 mark)
 {
 	struct nt_sock *s = nt_sock(sk);
 
@@ -158,7 +158,7 @@ static __always_inline void nt_done(const struct sock *sk, int newstate)
 		s = nt_sock(sk);
 	}
 	if (s)
-		s->done[nt_params.tool & (NT_MAX_TOOLS - 1)] = newstate;
+		s->done[nt_params.tool & (NT_MAX_TOOLS - 1)] = mark;
 }
 
 /* Called on every transition of a TCP socket, before the tool looks at it. */

@@ -198,29 +198,46 @@ class Space:
         with self, open(f"/proc/sys/net/{name}", "w") as file:
             file.write(value)
 
-    def snmp(self, name):
-        """A counter of the Tcp lines of /proc/net/snmp."""
-        with self, open("/proc/thread-self/net/snmp") as file:
-            names, values = [line.split() for line in file if line.startswith("Tcp:")]
+    def snmp(self, name, group="Tcp", file="snmp"):
+        """A counter of the Tcp lines of /proc/net/snmp, or of TcpExt in netstat."""
+        with self, open(f"/proc/thread-self/net/{file}") as lines:
+            names, values = [line.split() for line in lines if line.startswith(f"{group}:")]
         return int(values[names.index(name)])
 
-    def iptables(self, *args):
+    def tcp_ext(self, name):
+        return self.snmp(name, "TcpExt", "netstat")
+
+    def iptables(self, *args, command="iptables"):
         """With whichever flavour this kernel has."""
         with self:
             tried = []
-            for command in ("iptables", "iptables-legacy"):
+            for command in (command, f"{command}-legacy"):
                 if not shutil.which(command):
                     continue
                 done = subprocess.run([command, "-w", *args], capture_output=True, text=True)
                 if not done.returncode:
                     return
                 tried.append(f"{command}: {done.stderr.strip()}")
-        raise Skip(f"iptables {' '.join(args)}: {'; '.join(tried)}")
+        raise Skip(f"{command} {' '.join(args)}: {'; '.join(tried)}")
 
     def drop(self, *match):
         """Drops what matches on its way in until the returned function is called."""
         self.iptables("-A", "INPUT", "-p", "tcp", *match, "-j", "DROP")
         return lambda: self.iptables("-D", "INPUT", "-p", "tcp", *match, "-j", "DROP")
+
+
+    def lose(self, *which):
+        """
+        Of what comes in by TCP, IPv4 and IPv6: `which` is how the match "statistic" says it. Until
+        the returned function is called.
+        """
+        match = ["INPUT", "-p", "tcp", "-m", "statistic", *which, "-j", "DROP"]
+
+        def both(what):
+            for command in ("iptables", "ip6tables"):
+                self.iptables(what, *match, command=command)
+        both("-A")
+        return lambda: both("-D")
 
 
 def enter(path):

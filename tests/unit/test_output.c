@@ -561,6 +561,29 @@ static void test_addresses(void **state)
 	}
 }
 
+static void test_endpoints(void **state)
+{
+	static const struct column cols[] = {
+		{ "end", "END", "", COL_ENDPOINT, AT(addr), .guard = offsetof(struct row, num16) },
+		{ 0 },
+	};
+	struct row row = sample();
+
+	(void)state;
+	assert_string_equal(one(OUT_TABLE, cols, NULL, &row), "10.1.200.30:65535\n");
+	assert_string_equal(one(OUT_CSV, cols, "end", &row), "10.1.200.30:65535\n");
+	assert_string_equal(one(OUT_JSON, cols, NULL, &row),
+			    "{\"tool\":\"t\",\"end\":\"10.1.200.30:65535\"}\n");
+	row.num16 = 0;
+	assert_string_equal(one(OUT_TABLE, cols, NULL, &row), "10.1.200.30:-\n");
+	memset(row.addr, 0xff, sizeof(row.addr));
+	row.num16 = 65535;
+	assert_string_equal(one(OUT_TABLE, cols, NULL, &row),
+			    "[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff]:65535\n");
+	memset(row.addr, 0, sizeof(row.addr));
+	assert_string_equal(one(OUT_TABLE, cols, NULL, &row), "[::]:65535\n");
+}
+
 static void test_time(void **state)
 {
 	static const char spec[] = "time,elapsed";
@@ -705,6 +728,38 @@ static void test_defaults(void **state)
 		"\"cgroup\":\"/system.slice/a.service\"}\n");
 	view_free(view);
 	sink_close(&s);
+}
+
+/* The order of the table, what is always there, what is there when asked for. */
+static void test_table_list(void **state)
+{
+	static const char *const table[] = { "addr", "+cgroup", "num", "no such", NULL };
+	static const char *const hidden[] = { "num", "cgroup", NULL };
+	static const char *const unhide[] = { "cgroup", NULL };
+	const struct {
+		const char *const *table, *const *unhide;
+		const char *want;
+	} cases[] = {
+		{ table, NULL, "ADDR            CGROUP NUM\n" },
+		{ table, unhide, "ADDR            CGROUP NUM\n" },
+		{ hidden, NULL, "NUM\n" },
+		{ hidden, unhide, "NUM    CGROUP\n" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct view_opts opts = { .tool = "t", .columns = all, .table = cases[i].table,
+					  .unhide = cases[i].unhide };
+		struct view *view;
+		struct sink s;
+
+		sink_open(&s, OUT_TABLE, true);
+		assert_int_equal(view_new(&view, s.out, &opts, NULL, NULL), 0);
+		assert_int_equal(view_header(view), 0);
+		assert_string_equal(sink_text(&s), cases[i].want);
+		view_free(view);
+		sink_close(&s);
+	}
 }
 
 static void check_spec(enum out_format format, const char *spec, const char *want)
@@ -1347,9 +1402,11 @@ int main(void)
 		cmocka_unit_test(test_hostile_comm),
 		cmocka_unit_test(test_every_byte),
 		cmocka_unit_test(test_addresses),
+		cmocka_unit_test(test_endpoints),
 		cmocka_unit_test(test_time),
 		cmocka_unit_test(test_widths),
 		cmocka_unit_test(test_defaults),
+		cmocka_unit_test(test_table_list),
 		cmocka_unit_test(test_columns),
 		cmocka_unit_test(test_replaced),
 		cmocka_unit_test(test_elapsed_ns),
