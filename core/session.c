@@ -480,10 +480,12 @@ static uint64_t settled(void)
  */
 static void run(struct session *s)
 {
-	uint64_t deadline = now(CLOCK_MONOTONIC) + s->opts->duration_ns;
+	uint64_t start = now(CLOCK_MONOTONIC), t = start,
+		 deadline = s->opts->duration_ns ? start + s->opts->duration_ns : UINT64_MAX;
 	bool idle = false;
 
-	while (!s->stop && (!s->opts->duration_ns || now(CLOCK_MONOTONIC) < deadline)) {
+	readings_start(&s->readings, start);
+	while (!s->stop && t < deadline) {
 		if (idle) {
 			s->reader->asleep = 1;
 			__sync_synchronize();
@@ -494,7 +496,9 @@ static void run(struct session *s)
 			wait_for(s, remaining_ms(s, deadline, BATCH_MS));
 		}
 		idle = !drain(s, settled());
-		s->full |= !readings_due(&s->readings, now(CLOCK_MONOTONIC));
+		t = now(CLOCK_MONOTONIC);
+		if (t < deadline) /* one that is due when the run ends is the last one */
+			s->full |= !readings_due(&s->readings, t);
 		s->stop |= s->full;
 	}
 }

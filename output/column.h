@@ -29,7 +29,8 @@ enum col_type {
 	 * A log2 histogram: u64 count, sum and max of the values, then u64 slots to the end of
 	 * `size`, 64 at most. Slot 0 counts the values 0 and 1, slot i those from 2^i on below
 	 * 2^(i + 1), the last one all larger ones too. `name` is the unit ("us"), `title` heads the
-	 * values in the table ("usecs"). Of the flags only COL_HIDDEN and COL_TABLE_ONLY count.
+	 * values in the table ("usecs"). Of the flags COL_HIDDEN, COL_TABLE_ONLY and COL_GUARDED
+	 * count; see view_row() in out.h.
 	 */
 	COL_HIST,
 	COL_AVG,     /* of the values of a COL_HIST at the same place, rounded down; or unknown */

@@ -46,11 +46,17 @@ static const struct column *find_column(const struct column *columns, const char
 	return NULL;
 }
 
-static bool is_listed(const char *const *names, const char *name)
+/* One of `lists`, each "a" or "a,b", has the name. */
+static bool is_listed(const char *const *lists, const char *name)
 {
-	for (; names && *names; names++)
-		if (!strcmp(*names, name))
-			return true;
+	size_t len = strlen(name);
+
+	for (; lists && *lists; lists++)
+		for (const char *word = *lists; word; word = strchr(word, ',')) {
+			word += *word == ',';
+			if (strcspn(word, ",") == len && !memcmp(word, name, len))
+				return true;
+		}
 	return false;
 }
 
@@ -240,6 +246,7 @@ static struct view *make_view(struct out *out, const char *tool, const struct co
 		if (out->format == OUT_JSON && pick->cols[i] == &out_tool_column)
 			continue;
 		if (pick->cols[i]->type == COL_HIST) {
+			view->other_hist = view->hist;
 			view->hist = pick->cols[i];
 			continue;
 		}
