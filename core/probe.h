@@ -20,7 +20,8 @@ struct bpf_object;
 struct probe_config {
 	struct nt_params params;
 	/* entries of the maps of sockets, and of sockets open at the start */
-	uint32_t max_sockets, max_held, max_sums;
+	uint32_t max_sockets, max_held;
+	uint32_t max_sums; /* rows of a hash of sums; 0: one, whose key is 0 */
 	const struct bpf_insn *filter; /* NULL: none */
 	int filter_len;
 	const struct session_cgroup *cgroups; /* params.n_cgroups of them */

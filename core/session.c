@@ -207,6 +207,15 @@ static uint32_t at_least(uint32_t least, uint32_t n)
 	return n > least ? n : least;
 }
 
+static uint32_t max_sums(const struct session_opts *opts, int i, uint32_t max_sockets)
+{
+	const struct tool_sums *sums = opts->tools[i]->sums;
+
+	if (!sums || (sums->keyed && !(opts->flags & sums->keyed)))
+		return 0;
+	return sums->entries && !opts->max_sockets ? sums->entries : max_sockets;
+}
+
 static int open_probes(struct session *s, bool attach)
 {
 	uint32_t sockets = sockets_open();
@@ -226,10 +235,7 @@ static int open_probes(struct session *s, bool attach)
 						       : at_least(32768, 4 * sockets);
 		config.max_held = at_least(1024, 2 * sockets);
 		config.params.flags = opts->flags;
-		if (opts->tools[i]->sums)
-			config.max_sums = opts->tools[i]->sums->entries ?
-						  opts->tools[i]->sums->entries :
-						  config.max_sockets;
+		config.max_sums = max_sums(opts, i, config.max_sockets);
 		config.attach = attach;
 		config.cgroups = opts->cgroups;
 		config.shared = i ? &s->probes[0] : NULL;

@@ -82,7 +82,9 @@ struct arg {
  */
 struct tool_sums {
 	uint64_t interval_ns; /* between readings unless given; 0: one, at the end */
-	uint32_t entries;     /* rows of a hash that are remembered; 0: as --sockets says */
+	uint32_t entries;     /* rows of a hash, unless --sockets says so; 0: as for sockets */
+	uint32_t keyed;       /* bits of nt_params.flags: with none of them all keys are 0, and one
+				 row is enough; 0: keys differ always */
 	const char *sort;     /* column, largest first; NULL: as they come */
 	uint32_t rows;        /* most rows of a reading unless given; 0: all */
 	const char *title;    /* line before each reading in the table: strftime(3), and %L for

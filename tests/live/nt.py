@@ -561,7 +561,8 @@ def tcp_info(sock):
     raw = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 256)
     number = lambda at: struct.unpack_from("I", raw, at)[0]
     return {"state": raw[0], "options": raw[5], "unacked": number(24), "rtt": number(68),
-            "total_retrans": number(100), "bytes_acked": struct.unpack_from("Q", raw, 120)[0]}
+            "total_retrans": number(100), "bytes_acked": struct.unpack_from("Q", raw, 120)[0],
+            "segs_in": number(140)}
 
 
 # Other processes with sockets
@@ -697,6 +698,9 @@ class Hands:
     def name(self, fd):
         """Port of the own end."""
         return self.held[fd].getsockname()[1]
+
+    def info(self, fd):
+        return tcp_info(self.held[fd])
 
     def send(self, fd, size):
         self.held[fd].sendall(bytes(size))
