@@ -165,6 +165,24 @@ struct inet_connection_sock {
 	struct inet_sock icsk_inet;
 };
 
+struct socket {
+	short type;
+	struct file *file;
+	struct sock *sk;
+};
+
+struct thread_info {
+	unsigned long flags;
+	__u32 status; /* x86 */
+};
+
+struct task_struct {
+	struct thread_info thread_info;
+	struct files_struct *files;
+	struct nsproxy *nsproxy;
+	struct css_set *cgroups;
+};
+
 struct tcp_sock {
 	struct inet_connection_sock inet_conn;
 	__u64 bytes_received;

@@ -38,11 +38,6 @@ struct css_set {
 	struct cgroup_subsys_state *subsys[16];
 };
 
-struct task_struct {
-	struct nsproxy *nsproxy;
-	struct css_set *cgroups;
-};
-
 #pragma clang attribute pop
 
 /* enum bpf_func_id of the running kernel tells which helpers it has. */
