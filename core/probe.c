@@ -162,7 +162,17 @@ static const char *const shared_maps[] = {
 	"nt_events", "nt_reader", "nt_socks", "nt_held", "nt_listeners", "nt_cgroups",
 };
 
-static int share_maps(struct bpf_object *object, const struct probe *with)
+/* Of the first probe that has the map, or -errno. */
+static int shared_fd(const struct probe_config *config, const char *name)
+{
+	int fd = -ENOENT, i;
+
+	for (i = 0; i < config->n_earlier && fd < 0; i++)
+		fd = probe_map(&config->earlier[i], name);
+	return fd;
+}
+
+static int share_maps(struct bpf_object *object, const struct probe_config *config)
 {
 	struct bpf_map *map;
 	size_t i;
@@ -170,7 +180,7 @@ static int share_maps(struct bpf_object *object, const struct probe *with)
 
 	for (i = 0; i < sizeof(shared_maps) / sizeof(*shared_maps); i++) {
 		map = bpf_object__find_map_by_name(object, shared_maps[i]);
-		fd = probe_map(with, shared_maps[i]);
+		fd = shared_fd(config, shared_maps[i]);
 		if (!map || fd < 0)
 			continue;
 		err = bpf_map__reuse_fd(map, fd);
@@ -189,16 +199,15 @@ static int configure(struct bpf_object *object, const struct probe_config *confi
 		err = set_entries(object, "nt_sock_tool", config->max_sockets);
 	if (!err)
 		err = set_sums(object, config->max_sums);
-	if (err || config->shared)
-		return err ? err : share_maps(object, config->shared);
-	err = set_entries(object, "nt_events", config->params.ring_bytes);
+	if (!err)
+		err = set_entries(object, "nt_events", config->params.ring_bytes);
 	if (!err)
 		err = set_entries(object, "nt_socks", config->max_sockets);
 	if (!err)
 		err = set_entries(object, "nt_held", config->max_held);
 	if (!err)
 		err = set_entries(object, "nt_listeners", config->max_held);
-	return err;
+	return err ? err : share_maps(object, config);
 }
 
 struct attempt {
@@ -294,7 +303,9 @@ static int put_cgroups(const struct probe *probe, const struct probe_config *con
 	int map = probe_map(probe, "nt_cgroups"), fd, err = 0;
 	uint32_t i;
 
-	for (i = 0; i < config->params.n_cgroups && !config->shared && !err; i++) {
+	if (shared_fd(config, "nt_cgroups") >= 0)
+		return 0;
+	for (i = 0; i < config->params.n_cgroups && !err; i++) {
 		if (config->params.cgroup1_ids[i])
 			continue;
 		fd = open(config->cgroups[i].dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -365,8 +376,8 @@ int probe_open(struct probe *probe, const struct tool *tool, const struct probe_
 	memset(probe, 0, sizeof(*probe));
 	probe->tool = tool;
 	plan_init(&probe->plan, tool->attach);
-	for (s = 0; config->shared && s < probe->plan.n_slots; s++)
-		if (tool->attach[s].owners)
+	for (s = 0; s < probe->plan.n_slots; s++)
+		if (tool->attach[s].owners && !config->params.keep_owners)
 			probe->plan.chosen[s] = PLAN_NONE;
 	err = inflate_image(config->filter ? &tool->filtered : &tool->probe, &a.image,
 			    &a.image_len);

@@ -26,7 +26,8 @@ struct probe_config {
 	int filter_len;
 	const struct session_cgroup *cgroups; /* params.n_cgroups of them */
 	bool attach;                   /* false: load only (--explain) */
-	const struct probe *shared;    /* whose maps this one uses too, or NULL */
+	const struct probe *earlier;   /* of the run: their maps are used where they have them */
+	int n_earlier;
 };
 
 struct probe {

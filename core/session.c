@@ -216,6 +216,19 @@ static uint32_t max_sums(const struct session_opts *opts, int i, uint32_t max_so
 	return sums->entries && !opts->max_sockets ? sums->entries : max_sockets;
 }
 
+/* The tool that keeps the map of sockets for all: the first that has the programs, or -1. */
+static int keeper(const struct session_opts *opts)
+{
+	const struct attach_slot *slot;
+	int i;
+
+	for (i = 0; i < opts->n_tools; i++)
+		for (slot = opts->tools[i]->attach; slot->what; slot++)
+			if (slot->owners)
+				return i;
+	return -1;
+}
+
 static int open_probes(struct session *s, bool attach)
 {
 	uint32_t sockets = sockets_open();
@@ -228,7 +241,7 @@ static int open_probes(struct session *s, bool attach)
 		config.params.start = s->start;
 		config.params.ring_bytes = opts->ring_bytes;
 		config.params.tool = i;
-		config.params.keep_owners = !i;
+		config.params.keep_owners = i == keeper(opts);
 		config.params.want_mntns = opts->want_mntns;
 		config.params.n_cgroups = opts->n_cgroups;
 		config.max_sockets = opts->max_sockets ? opts->max_sockets
@@ -238,7 +251,8 @@ static int open_probes(struct session *s, bool attach)
 		config.max_sums = max_sums(opts, i, config.max_sockets);
 		config.attach = attach;
 		config.cgroups = opts->cgroups;
-		config.shared = i ? &s->probes[0] : NULL;
+		config.earlier = s->probes;
+		config.n_earlier = i;
 		code = cgroups1_params(opts, &config.params, s->fault);
 		if (!code)
 			code = compile_filter(s, i, &config);
@@ -366,13 +380,14 @@ static int hold(void *ctx, const struct snapshot_socket *sock, const struct nt_o
 /* After attaching, so that no socket falls between the two. */
 static void take_snapshot(struct session *s)
 {
-	struct holders h = { .opts = s->opts,
-			     .held = probe_map(&s->probes[0], "nt_held"),
-			     .listeners = probe_map(&s->probes[0], "nt_listeners") };
+	struct holders h = { .opts = s->opts };
 	size_t unreadable = 0;
+	int i = keeper(s->opts);
 
-	if (h.held < 0)
+	if (i < 0)
 		return;
+	h.held = probe_map(&s->probes[i], "nt_held");
+	h.listeners = probe_map(&s->probes[i], "nt_listeners");
 	list_members(&h);
 	if (snapshot_sockets(hold, &h, &unreadable) && s->opts->verbose)
 		fprintf(stderr,

@@ -36,51 +36,9 @@ struct {
 	__type(value, struct nt_owner);
 } nt_listeners SEC(".maps");
 
-struct {
-	__uint(type, BPF_MAP_TYPE_CGROUP_ARRAY);
-	__uint(max_entries, NT_MAX_CGROUPS);
-	__type(key, __u32);
-	__type(value, __u32);
-} nt_cgroups SEC(".maps");
-
 static __always_inline bool nt_in_task(const struct sock *sk)
 {
 	return sk->sk_lock.owned != 0;
-}
-
-static __always_inline __u16 nt_cgroup_bits(void)
-{
-	__u16 bits = 0;
-	__u32 i;
-
-	for (i = 0; i < NT_MAX_CGROUPS; i++) {
-		if (i >= nt_params.n_cgroups)
-			break;
-		if (nt_params.cgroup1_ids[i]) {
-			if (nt_in_cgroup1(nt_params.cgroup1_subsys[i], nt_params.cgroup1_ids[i]))
-				bits |= 1 << i;
-		} else if (bpf_current_task_under_cgroup(&nt_cgroups, i) == 1) {
-			bits |= 1 << i;
-		}
-	}
-	return bits;
-}
-
-static __attribute__((noinline)) int nt_current(struct nt_owner *owner, enum nt_owner_how how)
-{
-	__u64 id = bpf_get_current_pid_tgid();
-
-	owner->pid = id >> 32;
-	owner->tid = id;
-	owner->uid = bpf_get_current_uid_gid();
-	owner->cgroup = bpf_get_current_cgroup_id();
-	owner->how = how;
-	bpf_get_current_comm(owner->comm, sizeof(owner->comm));
-	if (nt_params.want_mntns)
-		owner->mntns = nt_mntns();
-	if (nt_params.n_cgroups)
-		owner->cgroup_bits = nt_cgroup_bits();
-	return 0;
 }
 
 static __always_inline struct nt_sock *nt_sock(const struct sock *sk)
