@@ -67,6 +67,7 @@ static const struct attach_slot attach[] = {
 	{ .what = "local port of connects",
 	  .optional = true,
 	  .alts = { { { "tcpstates_connect_fentry" } },
+		    { { "tcpstates_connect_sockops" } },
 		    { { "tcpstates_retransmit_tp" },
 		      "the row of SYN_SENT waits for an answer or a retransmit" } } },
 	ATTACH_OWNER,

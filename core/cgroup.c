@@ -340,6 +340,22 @@ int cgroups_new(struct cgroups **cgroups, bool host)
 	return 0;
 }
 
+int cgroup_open_root(void)
+{
+	struct mounts mounts;
+	int fd = mounts_read(&mounts);
+
+	if (fd)
+		return fd;
+	fd = -ENOENT;
+	if (mounts.nr && mounts.rank[0] == RANK_V2)
+		fd = open(mounts.dir[0], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd == -1)
+		fd = -errno;
+	mounts_free(&mounts);
+	return fd;
+}
+
 void cgroups_free(struct cgroups *cgroups)
 {
 	if (!cgroups)

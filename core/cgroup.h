@@ -20,6 +20,9 @@ struct cgroups;
 int cgroups_new(struct cgroups **cgroups, bool host);
 void cgroups_free(struct cgroups *cgroups);
 
+/* The root directory of the cgroup v2 hierarchy, opened; -ENOENT: it is not mounted; or -errno. */
+int cgroup_open_root(void);
+
 /*
  * The path below the cgroup v2 mount ("/", "/system.slice/nginx.service"). It is remembered, so
  * a name found once outlives its cgroup; an unknown id is looked up again at most once a second.

@@ -13,6 +13,8 @@
 #include <unistd.h>
 #include <zlib.h>
 
+#include "cgroup.h"
+
 /*
  * libbpf tells which program failed, and why, only in its messages: this keeps the first of them.
  * Its callback takes no context, so this is global.
@@ -228,6 +230,49 @@ static bool kprobes_missing(const struct bpf_program *program)
 	       access("/sys/kernel/tracing/kprobe_events", F_OK);
 }
 
+/* Programs that run for every socket below a cgroup; ours are attached to the root. */
+static bool is_of_cgroups(const struct bpf_program *program)
+{
+	switch (bpf_program__type(program)) {
+	case BPF_PROG_TYPE_SOCK_OPS:
+	case BPF_PROG_TYPE_CGROUP_SKB:
+	case BPF_PROG_TYPE_CGROUP_SOCK_ADDR:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* What the host lacks for a program that would load all the same, or NULL. */
+static const char *lacks(const struct bpf_program *program)
+{
+	int root;
+
+	if (kprobes_missing(program))
+		return "this kernel has no kprobes";
+	if (!is_of_cgroups(program))
+		return NULL;
+	root = cgroup_open_root();
+	if (root < 0)
+		return "no cgroup v2 hierarchy is mounted";
+	close(root);
+	return NULL;
+}
+
+static struct bpf_link *attach_to_root(const struct bpf_program *program)
+{
+	int root = cgroup_open_root();
+	struct bpf_link *link;
+
+	if (root < 0) {
+		errno = -root;
+		return NULL;
+	}
+	link = bpf_program__attach_cgroup(program, root);
+	close(root);
+	return link;
+}
+
 static int failed(struct plan_failure *failure, int err, const char *format, const char *a,
 		  const char *b)
 {
@@ -242,6 +287,7 @@ static int choose(struct bpf_object *object, const struct plan *plan, int *slot,
 {
 	const struct attach_alt *alt;
 	struct bpf_program *program;
+	const char *lack;
 	int i, s;
 
 	bpf_object__for_each_program(program, object)
@@ -254,9 +300,9 @@ static int choose(struct bpf_object *object, const struct plan *plan, int *slot,
 			if (!program)
 				return failed(failure, -ENOENT, "%s%s is not in the object",
 					      alt->progs[i], "");
-			if (kprobes_missing(program))
-				return failed(failure, -ENOENT, "%s%s",
-					      "this kernel has no kprobes", "");
+			lack = lacks(program);
+			if (lack)
+				return failed(failure, -ENOENT, "%s%s", lack, "");
 			bpf_program__set_autoload(program, true);
 		}
 	}
@@ -329,7 +375,8 @@ static int attach(struct probe *probe, const struct plan *plan, int *slot,
 		alt = plan_alt(plan, s);
 		for (i = 0; alt && i < PLAN_MAX_PROGS && alt->progs[i]; i++) {
 			program = bpf_object__find_program_by_name(probe->object, alt->progs[i]);
-			link = bpf_program__attach(program);
+			link = is_of_cgroups(program) ? attach_to_root(program) :
+							bpf_program__attach(program);
 			err = -errno;
 			if (!link) {
 				*slot = s;

@@ -3,6 +3,7 @@
 #include "kernel.h"
 #include "sock.bpf.h"
 #include "owner.bpf.h"
+#include "sockops.bpf.h"
 #include "tcpstates.h"
 
 struct seen {
@@ -152,6 +153,16 @@ SEC("fentry/tcp_connect")
 int BPF_PROG(tcpstates_connect_fentry, struct sock *sk)
 {
 	return on_connect(sk);
+}
+
+SEC("sockops")
+int tcpstates_connect_sockops(struct bpf_sock_ops *ops)
+{
+	struct sock *sk = nt_connecting(ops);
+
+	if (sk)
+		on_connect(sk);
+	return 1;
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
