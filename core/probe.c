@@ -194,6 +194,7 @@ static int share_maps(struct bpf_object *object, const struct probe_config *conf
 
 static int configure(struct bpf_object *object, const struct probe_config *config)
 {
+	bool keep = config->params.keep_owners;
 	int err;
 
 	err = set_section(object, ".rodata.params", &config->params, sizeof(config->params));
@@ -204,11 +205,11 @@ static int configure(struct bpf_object *object, const struct probe_config *confi
 	if (!err)
 		err = set_entries(object, "nt_events", config->params.ring_bytes);
 	if (!err)
-		err = set_entries(object, "nt_socks", config->max_sockets);
+		err = set_entries(object, "nt_socks", keep ? config->max_sockets : 1);
 	if (!err)
-		err = set_entries(object, "nt_held", config->max_held);
+		err = set_entries(object, "nt_held", keep ? config->max_held : 1);
 	if (!err)
-		err = set_entries(object, "nt_listeners", config->max_held);
+		err = set_entries(object, "nt_listeners", keep ? config->max_held : 1);
 	return err ? err : share_maps(object, config);
 }
 

@@ -35,6 +35,7 @@ int readings_open(struct readings *r, int i, const struct probe *probe, uint64_t
 		return fault_set(r->fault, EXIT_KERNEL, "%s: its sums cannot be read: %s",
 				 r->opts->tools[i]->name, strerror(-err));
 	t->last = now;
+	t->next = interval(r, i) ? now + interval(r, i) : 0;
 	return 0;
 }
 
@@ -43,7 +44,7 @@ void readings_start(struct readings *r, uint64_t now)
 	int i;
 
 	for (i = 0; i < r->opts->n_tools; i++)
-		if (r->tools[i].sums && interval(r, i))
+		if (r->tools[i].next)
 			r->tools[i].next = now + interval(r, i);
 }
 

@@ -216,13 +216,31 @@ static uint32_t max_sums(const struct session_opts *opts, int i, uint32_t max_so
 	return sums->entries && !opts->max_sockets ? sums->entries : max_sockets;
 }
 
-/* The tool that keeps the map of sockets for all: the first that has the programs, or -1. */
+/* The i-th tool shows owners, or its filter asks for them. */
+static bool wants_owners(const struct session_opts *opts, int i)
+{
+	const size_t start = offsetof(struct nt_event, owner), len = sizeof(struct nt_owner);
+	const struct column *col;
+
+	for (col = opts->tools[i]->columns; col->name; col++)
+		if (col->off >= start && col->off < start + len)
+			return true;
+	return opts->filter[i] && filter_reads(opts->filter[i], start, len);
+}
+
+/*
+ * The tool that keeps the map of sockets for all: the first that has the programs. -1: nobody needs
+ * it.
+ */
 static int keeper(const struct session_opts *opts)
 {
 	const struct attach_slot *slot;
+	bool wanted = false;
 	int i;
 
 	for (i = 0; i < opts->n_tools; i++)
+		wanted |= wants_owners(opts, i);
+	for (i = 0; i < opts->n_tools && wanted; i++)
 		for (slot = opts->tools[i]->attach; slot->what; slot++)
 			if (slot->owners)
 				return i;
@@ -242,6 +260,7 @@ static int open_probes(struct session *s, bool attach)
 		config.params.ring_bytes = opts->ring_bytes;
 		config.params.tool = i;
 		config.params.keep_owners = i == keeper(opts);
+		config.params.want_owners = wants_owners(opts, i);
 		config.params.want_mntns = opts->want_mntns;
 		config.params.n_cgroups = opts->n_cgroups;
 		config.max_sockets = opts->max_sockets ? opts->max_sockets
@@ -597,9 +616,6 @@ static int prepare(struct session *s)
 {
 	int code;
 
-	s->readings = (struct readings){ .opts = s->opts, .rows = &s->rows,
-					 .recorder = &s->recorder, .stats = &s->stats,
-					 .fault = s->fault };
 	code = rows_open(&s->rows, s->opts, s->fault);
 	if (!code)
 		code = check_host(s->fault);
@@ -634,6 +650,8 @@ int session_run(const struct session_opts *opts, struct fault *fault)
 		return fault_set(fault, EXIT_RUNNING, "no memory");
 	s->opts = opts;
 	s->fault = fault;
+	s->readings = (struct readings){ .opts = opts, .rows = &s->rows, .recorder = &s->recorder,
+					 .stats = &s->stats, .fault = fault };
 	/*
 	 * A fixed threshold: the kernel's BTF, megabytes of it, shall not stay in the heap after it
 	 * was freed.

@@ -80,7 +80,8 @@ struct nt_params {
 	__u8 tool;           /* nt_event.tool */
 	__u8 keep_owners;    /* this object keeps the map of sockets; the others read it */
 	__u8 want_mntns;
-	__u8 pad[5];
+	__u8 want_owners;    /* by columns or by the filter of this tool */
+	__u8 pad[4];
 };
 
 /*

@@ -15,7 +15,8 @@ static __always_inline bool wanted(const struct sock *sk, const struct tcp_sock 
 	struct nt_event e = {};
 
 	nt_fill_flow(&e, sk, tp->inet_conn.icsk_inet.inet_sport);
-	nt_fill_owner(&e, sk, nt_sock(sk));
+	if (nt_params.want_owners)
+		nt_fill_owner(&e, sk, nt_sock(sk));
 	return nt_passes(&e);
 }
 
