@@ -29,15 +29,14 @@ static const char *const stars[] = { "*******" };
 #define EV struct tcprtt_row
 
 static const struct column columns[] = {
-	{ .name = "time", .title = "TIME", .help = "when it was read, UTC", .type = COL_TIME,
-	  COL_AT(EV, sum.head.time), .flags = COL_HIDDEN, .width = 8 },
+	COLUMN_TIME(EV),
 	{ .name = "laddr", .title = "Local Address",
 	  .help = "local address, where histograms are told apart by it (-b)",
-	  .type = COL_ADDR, COL_AT(EV, sum.head.laddr), .guard = offsetof(EV, by_laddr),
+	  .type = COL_ADDR, COL_AT(EV, head.laddr), .guard = offsetof(EV, by_laddr),
 	  .flags = COL_GUARDED },
 	{ .name = "raddr", .title = "Remote Address",
 	  .help = "remote address, where histograms are told apart by it (-B)",
-	  .type = COL_ADDR, COL_AT(EV, sum.head.raddr), .guard = offsetof(EV, by_raddr),
+	  .type = COL_ADDR, COL_AT(EV, head.raddr), .guard = offsetof(EV, by_raddr),
 	  .flags = COL_GUARDED },
 	{ .name = "all", .title = "All Addresses", .help = "in place of an address",
 	  .type = COL_ENUM, COL_AT(EV, all), .guard = offsetof(EV, by_none),

@@ -13,15 +13,22 @@
 #define HEAD(member) offsetof(struct nt_event, member), sizeof(((struct nt_event *)0)->member)
 
 const struct field_info fields_info[FIELD_COUNT] = {
-	[FIELD_PID] = { "pid", FIELDS_OWNER },       [FIELD_TID] = { "tid", FIELDS_OWNER },
-	[FIELD_COMM] = { "comm", FIELDS_OWNER },     [FIELD_UID] = { "uid", FIELDS_OWNER },
-	[FIELD_PORT] = { "port", FIELDS_FLOW },      [FIELD_LPORT] = { "lport", FIELDS_FLOW },
-	[FIELD_RPORT] = { "rport", FIELDS_FLOW },    [FIELD_ADDR] = { "addr", FIELDS_FLOW },
-	[FIELD_LADDR] = { "laddr", FIELDS_FLOW },    [FIELD_RADDR] = { "raddr", FIELDS_FLOW },
-	[FIELD_IP] = { "ip", FIELDS_FLOW },          [FIELD_CGROUP] = { "cgroup", FIELDS_OWNER },
+	[FIELD_PID] = { "pid", FIELDS_OWNER },
+	[FIELD_TID] = { "tid", FIELDS_OWNER },
+	[FIELD_COMM] = { "comm", FIELDS_OWNER },
+	[FIELD_UID] = { "uid", FIELDS_OWNER },
+	[FIELD_PORT] = { "port", FIELDS_LOCAL },
+	[FIELD_LPORT] = { "lport", FIELDS_LOCAL },
+	[FIELD_RPORT] = { "rport", FIELDS_REMOTE },
+	[FIELD_ADDR] = { "addr", FIELDS_LOCAL },
+	[FIELD_LADDR] = { "laddr", FIELDS_LOCAL },
+	[FIELD_RADDR] = { "raddr", FIELDS_REMOTE },
+	[FIELD_IP] = { "ip", FIELDS_LOCAL },
+	[FIELD_CGROUP] = { "cgroup", FIELDS_OWNER },
 	[FIELD_UNIT] = { "unit", FIELDS_OWNER },
 	[FIELD_CONTAINER] = { "container", FIELDS_OWNER },
-	[FIELD_NETNS] = { "netns", FIELDS_FLOW },    [FIELD_MNTNS] = { "mntns", FIELDS_OWNER },
+	[FIELD_NETNS] = { "netns", FIELDS_LOCAL },
+	[FIELD_MNTNS] = { "mntns", FIELDS_OWNER },
 };
 
 static int bad(struct filter_error *err, const char *word, size_t len, const char *why)

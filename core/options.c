@@ -141,7 +141,7 @@ static uint32_t fields_of(int i)
 {
 	if (i < U_FIELDS)
 		return fields_info[i].fields;
-	return i == U_IPV4 || i == U_IPV6 ? FIELDS_FLOW : 0;
+	return i == U_IPV4 || i == U_IPV6 ? FIELDS_LOCAL : 0;
 }
 
 static void add_uniform(struct parser *p, int i)

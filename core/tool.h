@@ -33,7 +33,9 @@ struct attach_slot {
 /* Which fields the tool's events carry, and so which of the uniform filter options it takes. */
 enum {
 	FIELDS_OWNER = 1 << 0, /* pid tid comm uid cgroup mntns */
-	FIELDS_FLOW = 1 << 1,  /* ports, addresses, family, netns */
+	FIELDS_LOCAL = 1 << 1, /* port and address of the own end, family, netns */
+	FIELDS_REMOTE = 1 << 2, /* port and address of the other end */
+	FIELDS_FLOW = FIELDS_LOCAL | FIELDS_REMOTE,
 };
 
 /* What an option of the tool's own does. Most are other names of what every tool has. */
@@ -85,6 +87,7 @@ struct tool_sums {
 	uint32_t entries;     /* rows of a hash, unless --sockets says so; 0: as for sockets */
 	uint32_t keyed;       /* bits of nt_params.flags: with none of them all keys are 0, and one
 				 row is enough; 0: keys differ always */
+	bool merged;          /* rows that differ in nothing shown are put together, and sorted */
 	const char *sort;     /* column, largest first; NULL: as they come */
 	uint32_t rows;        /* most rows of a reading unless given; 0: all */
 	const char *title;    /* line before each reading in the table: strftime(3), and %L for

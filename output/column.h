@@ -48,6 +48,7 @@ enum {
 	COL_FINE = 1 << 7,       /* table: COL_NSEC with three decimals */
 	COL_MICRO = 1 << 10,     /* table: COL_NSEC in whole microseconds */
 	COL_NANO = 1 << 11,      /* table: COL_NSEC as it is */
+	COL_QUIET = 1 << 12,     /* what names a histogram in the table: left out when it is zero */
 	/* Of rows that are put together from parts: the sum, the largest; u64. */
 	COL_ADD = 1 << 8,
 	COL_MAX = 1 << 9,

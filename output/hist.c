@@ -34,6 +34,12 @@ static bool is_unknown(const struct column *col, const char *row)
 	return col->flags & COL_GUARDED && !row[col->guard];
 }
 
+static bool is_left_out(const struct column *col, const char *row)
+{
+	return is_unknown(col, row) ||
+	       (col->flags & COL_QUIET && !cell_load(row + col->off, col->size));
+}
+
 static void hist_load(struct hist *h, const struct view *view, const char *row)
 {
 	bool other = view->other_hist && is_unknown(view->hist, row);
@@ -172,7 +178,7 @@ static char *table_keys(struct view *view, char *p, const void *row)
 	for (const struct field *f = view->fields, *end = f + view->n; f < end; f++) {
 		bool avg = f->col->type == COL_AVG;
 
-		if (is_unknown(f->col, row))
+		if (is_left_out(f->col, row))
 			continue;
 		p = put_name(p, !avg ? before : *before ? " [" : "[", f->col->title,
 			     avg ? " " : " = ");

@@ -85,6 +85,11 @@ void view_free(struct view *view);
 int view_row(struct view *view, const void *row);
 int view_header(struct view *view);
 
+/*
+ * Orders rows by what they show, sums and histograms not counted. 0: they differ in nothing else.
+ */
+int view_compare(const struct view *view, const void *a, const void *b);
+
 /* The text of --columns help: name, heading and what it is, a line each. */
 void columns_help(FILE *to, const struct column *columns);
 

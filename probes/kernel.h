@@ -84,6 +84,8 @@ enum nt_way { NT_DIRECT, NT_PROBE };
 #define AF_INET6 10
 #define IPPROTO_TCP 6
 #define IPPROTO_MPTCP 262
+#define ETH_P_IP 0x0800
+#define ETH_P_IPV6 0x86dd
 
 /* include/net/tcp_states.h */
 enum {
@@ -154,6 +156,8 @@ struct sock {
 	socket_lock_t sk_lock;
 	__u16 sk_protocol; /* 16 bits wide since 5.6 (bf9765145b85) */
 	int sk_err;
+	__u32 sk_ack_backlog; /* of a listener: how many connections wait for accept() */
+	__u32 sk_max_ack_backlog;
 };
 
 struct inet_sock {
@@ -161,8 +165,17 @@ struct inet_sock {
 	__be16 inet_sport;
 };
 
+typedef struct {
+	int counter;
+} atomic_t;
+
+struct request_sock_queue {
+	atomic_t qlen; /* handshakes that have begun */
+};
+
 struct inet_connection_sock {
 	struct inet_sock icsk_inet;
+	struct request_sock_queue icsk_accept_queue; /* of a listener */
 };
 
 struct socket {
@@ -194,6 +207,10 @@ struct tcp_sock {
 	__u32 write_seq;
 	__u32 srtt_us; /* smoothed round trip time << 3, in us */
 	__u32 total_retrans;
+};
+
+struct sk_buff {
+	__be16 protocol; /* ETH_P_IP, ETH_P_IPV6 */
 };
 
 #pragma clang attribute pop

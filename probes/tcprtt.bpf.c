@@ -22,8 +22,8 @@ static __always_inline bool wanted(const struct sock *sk, const struct tcp_sock 
 
 static __always_inline void begin(struct tcprtt_row *row, const struct tcprtt_key *key)
 {
-	__builtin_memcpy(row->sum.head.laddr, key->laddr, sizeof(key->laddr));
-	__builtin_memcpy(row->sum.head.raddr, key->raddr, sizeof(key->raddr));
+	__builtin_memcpy(row->head.laddr, key->laddr, sizeof(key->laddr));
+	__builtin_memcpy(row->head.raddr, key->raddr, sizeof(key->raddr));
 	row->by_laddr = !!(nt_params.flags & TCPRTT_LADDR);
 	row->by_raddr = !!(nt_params.flags & TCPRTT_RADDR);
 	row->by_none = !row->by_laddr && !row->by_raddr;

@@ -18,7 +18,8 @@ struct tcprtt_key {
 };
 
 struct tcprtt_row {
-	struct nt_sum sum; /* of its head only the addresses of the key are set */
+	struct nt_event head; /* only the addresses of the key are set */
+	__u64 interval_ns;
 	struct nt_hist rtt;
 	/* What the row is: 0 or 1. */
 	__u8 by_laddr, by_raddr, by_none, in_ms;

@@ -8,7 +8,8 @@ extern const struct tool tcprtt_tool;
 static struct tcprtt_row row(uint64_t time)
 {
 	return (struct tcprtt_row){
-		.sum = { .head.time = MAKE_TIME + time, .interval_ns = MAKE_SECOND },
+		.head.time = MAKE_TIME + time,
+		.interval_ns = MAKE_SECOND,
 		.by_none = 1,
 	};
 }
@@ -19,9 +20,9 @@ static struct tcprtt_row by(uint64_t time, const char *laddr, const char *raddr)
 
 	r.by_none = 0;
 	if (laddr)
-		make_addr(r.sum.head.laddr, laddr);
+		make_addr(r.head.laddr, laddr);
 	if (raddr)
-		make_addr(r.sum.head.raddr, raddr);
+		make_addr(r.head.raddr, raddr);
 	r.by_laddr = !!laddr;
 	r.by_raddr = !!raddr;
 	return r;
