@@ -106,6 +106,7 @@ static const struct number_type {
 	[COL_BYTES] = { "_bytes", "not a size; 512, 64K or 1.5M is one", "bytes", sizes, 1 },
 	[COL_NSEC] = { "_ns", "not a duration; 10ms, 1.5s or 2m is one", "ns", durations, 1 },
 	[COL_USEC] = { "_us", "not a duration; 10ms, 1.5s or 2m is one", "us", durations, 1000 },
+	[COL_INT] = { "", "not a whole number", NULL, NULL, 1 },
 };
 #define N_NUMBER_TYPES (sizeof(number_types) / sizeof(number_types[0]))
 
@@ -283,7 +284,7 @@ static struct filter_node *guarded(struct parser *p, const struct column *col,
 
 static bool is_number(const struct column *col)
 {
-	return col->type < N_NUMBER_TYPES;
+	return col->type < N_NUMBER_TYPES && number_types[col->type].suffix;
 }
 
 static bool is_list(const struct column *col)
@@ -489,11 +490,18 @@ static void *list_error(struct parser *p, const struct list *list, int ret,
 	return NULL;
 }
 
+/* Signed numbers are handled as what they are above the least one, which keeps their order. */
+static uint64_t bias_of(const struct column *col)
+{
+	return col->type == COL_INT ? 1ull << (col->size * 8 - 1) : 0;
+}
+
 /* NULL, or why it is refused. */
 static const char *read_number(const struct column *col, const char *text, struct number *number)
 {
 	const struct number_type *type = &number_types[col->type];
-	const char *whole = text;
+	bool negative = col->type == COL_INT && *text == '-';
+	const char *whole = text += negative;
 	u128 value = 0, fraction = 0;
 	uint64_t scale = type->scale, place = E18;
 
@@ -523,6 +531,9 @@ static const char *read_number(const struct column *col, const char *text, struc
 	value = value * scale + fraction / E18;
 	number->more = fraction % E18 || value % type->scale;
 	value /= type->scale;
+	if (negative && value > bias_of(col))
+		return "too large for this column";
+	value = negative ? bias_of(col) - value : bias_of(col) + value;
 	number->floor = value;
 	if (value + number->more > UINT64_MAX >> (64 - col->size * 8))
 		return "too large for this column";
@@ -579,6 +590,24 @@ static void *no_such_number(struct parser *p, const struct column *col, enum kin
 		    is_null(col, 0) && (op == T_LT || op == T_LE) ? "; 0 is unknown" : "");
 }
 
+static struct filter_node *in_column(struct parser *p, const struct column *col,
+				     const struct filter_range *range)
+{
+	uint64_t bias = bias_of(col), max = UINT64_MAX >> (64 - col->size * 8);
+	struct filter_range parts[2] = { { range->lo ^ bias, range->hi ^ bias } };
+	size_t n = 1;
+
+	/* From below 0 to above it: those below have the larger bit patterns. */
+	if (range->lo < bias && range->hi >= bias) {
+		parts[1] = (struct filter_range){ parts[0].lo, max };
+		parts[0].lo = 0;
+		n = parts[0].hi + 1 == parts[1].lo ? 1 : 2;
+		if (n == 1)
+			parts[0].hi = max;
+	}
+	return guarded(p, col, in_ranges(p, col->off, col->size, parts, n));
+}
+
 /* COLUMN OP VALUE; with `other`, either column. */
 static struct filter_node *parse_number(struct parser *p, const struct token *word,
 					const struct column *col, const struct column *other)
@@ -604,10 +633,9 @@ static struct filter_node *parse_number(struct parser *p, const struct token *wo
 		return fail(p, value.at, value.len, "%s", why);
 	if (!range_of(col, op, number, &range))
 		return no_such_number(p, col, op, &value);
-	node = guarded(p, col, in_ranges(p, col->off, col->size, &range, 1));
+	node = in_column(p, col, &range);
 	if (other)
-		node = join(p, filter_or, node, guarded(p, other, in_ranges(p, other->off,
-							other->size, &range, 1)));
+		node = join(p, filter_or, node, in_column(p, other, &range));
 	return negate_if(p, op == T_NE, node);
 }
 

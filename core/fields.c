@@ -27,7 +27,7 @@ const struct field_info fields_info[FIELD_COUNT] = {
 	[FIELD_CGROUP] = { "cgroup", FIELDS_OWNER },
 	[FIELD_UNIT] = { "unit", FIELDS_OWNER },
 	[FIELD_CONTAINER] = { "container", FIELDS_OWNER },
-	[FIELD_NETNS] = { "netns", FIELDS_LOCAL },
+	[FIELD_NETNS] = { "netns", FIELDS_NETNS },
 	[FIELD_MNTNS] = { "mntns", FIELDS_OWNER },
 };
 

@@ -7,8 +7,10 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
+#include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "expr.h"
 #include "fields.h"
@@ -100,7 +102,7 @@ struct parser {
 	bool want4, want6;
 	const char *exprs[MAX_EXPRS]; /* read at the end: -c gives the tool other columns */
 	int n_exprs;
-	char made[4][96];            /* expressions that options and arguments stand for */
+	char made[4][192];           /* expressions that options and arguments stand for */
 	int n_made;
 	char words[128];             /* of OPT_TABLE */
 	char args_doc[64];
@@ -412,6 +414,24 @@ static const char *sort_column(const char *list, const char *word)
 	return column;
 }
 
+/* The devices' names, and our own namespace: another one may have devices of the same names. */
+static void parse_devices(struct parser *p, struct argp_state *state, const struct opt *o,
+			  const char *what, const char *arg)
+{
+	char list[128], *rest = list, *name;
+	struct stat own;
+
+	snprintf(list, sizeof(list), "%s", arg);
+	while ((name = strsep(&rest, ",")))
+		if (!if_nametoindex(name))
+			refuse(state, what, name, "no network device here");
+	if (stat("/proc/self/ns/net", &own))
+		argp_failure(state, EXIT_USAGE, 0, "%s: /proc/self/ns/net: %s", what,
+			     strerror(errno));
+	snprintf(make_expr(p, state), sizeof(*p->made), "%s %s and netns %ju", o->target, arg,
+		 (uintmax_t)own.st_ino);
+}
+
 static void parse_own(struct parser *p, struct argp_state *state, const struct opt *o, char *arg)
 {
 	struct session_opts *opts = p->opts;
@@ -431,6 +451,7 @@ static void parse_own(struct parser *p, struct argp_state *state, const struct o
 		break; /* has the uniform option's key */
 	case OPT_JOURNAL: opts->journal = true; break;
 	case OPT_TABLE: split(opts->table, p->words, sizeof(p->words), o->target); break;
+	case OPT_DEVICES: parse_devices(p, state, o, what, arg); break;
 	case OPT_NUMBER:
 		snprintf(make_expr(p, state), sizeof(*p->made), "%s = %" PRIu64, o->target,
 			 whole(state, what, arg, 0, UINT32_MAX));

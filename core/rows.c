@@ -114,7 +114,7 @@ void rows_close(struct rows *rows)
 	cgroups_free(rows->cgroups);
 }
 
-static bool print_row(struct rows *rows, const void *event)
+bool rows_print(struct rows *rows, const void *event)
 {
 	const struct session_opts *opts = rows->opts;
 	const struct nt_event *e = event;
@@ -158,7 +158,7 @@ bool rows_event(struct rows *rows, const void *event, size_t len)
 		return true;
 	if (opts->tools[e->tool]->sums)
 		return keep_row(rows, event);
-	return print_row(rows, event);
+	return rows_print(rows, event);
 }
 
 static uint64_t number_at(const void *row, const struct column *col)
@@ -232,7 +232,7 @@ static void begin_reading(struct rows *rows, int i, uint64_t time, const char *l
 		return;
 	if (title && (rows->opts->title ? rows->opts->title == '+' : wanted))
 		put_title(rows, title + (*title == '!'), time, load);
-	if (!rows->error)
+	if (!rows->error && !rows->opts->tools[i]->sums->groups[0])
 		rows->error = view_header(rows->views[i]);
 }
 
@@ -273,10 +273,15 @@ bool rows_reading(struct rows *rows, int i, uint64_t time, const char *load)
 	begin_reading(rows, i, time, load);
 	if (tool->sums->merged)
 		put_together(rows, i);
+	if (tool->sums->groups[0]) {
+		more = rows_groups(rows, i, waiting->data, waiting->n);
+		waiting->n = 0;
+		return more && !rows->error;
+	}
 	if (sort.by[0])
 		qsort_r(waiting->data, waiting->n, tool->event_size, larger_first, &sort);
 	for (k = 0; k < waiting->n && (!most || k < most) && more && !rows->error; k++)
-		more = print_row(rows, waiting->data + k * tool->event_size);
+		more = rows_print(rows, waiting->data + k * tool->event_size);
 	waiting->n = 0;
 	return more && !rows->error;
 }

@@ -39,6 +39,12 @@ bool rows_event(struct rows *rows, const void *event, size_t len);
  * CLOCK_MONOTONIC; `load`: /proc/loadavg then, or "".
  */
 bool rows_reading(struct rows *rows, int tool, uint64_t time, const char *load);
+/* One row, now. Like rows_event(). */
+bool rows_print(struct rows *rows, const void *event);
+/*
+ * The `n` rows of a reading of the i-th tool by its groups (struct tool_sums): sorts them.
+ */
+bool rows_groups(struct rows *rows, int i, unsigned char *data, size_t n);
 /* Headings that come before any row. */
 void rows_headers(struct rows *rows);
 void rows_stats(struct rows *rows, const struct session_stats *stats);

@@ -33,8 +33,9 @@ struct attach_slot {
 /* Which fields the tool's events carry, and so which of the uniform filter options it takes. */
 enum {
 	FIELDS_OWNER = 1 << 0, /* pid tid comm uid cgroup mntns */
-	FIELDS_LOCAL = 1 << 1, /* port and address of the own end, family, netns */
-	FIELDS_REMOTE = 1 << 2, /* port and address of the other end */
+	FIELDS_NETNS = 1 << 1,
+	FIELDS_LOCAL = 1 << 2 | FIELDS_NETNS, /* port and address of the own end, family */
+	FIELDS_REMOTE = 1 << 3, /* port and address of the other end */
 	FIELDS_FLOW = FIELDS_LOCAL | FIELDS_REMOTE,
 };
 
@@ -46,6 +47,7 @@ enum opt_kind {
 	OPT_COUNT,   /* rows are those of tool->counted */
 	OPT_TABLE,   /* the table has the columns `target` ("a,b"); CSV and JSON are unchanged */
 	OPT_NUMBER,  /* the filter `target` = arg, a whole number */
+	OPT_DEVICES, /* only these network devices of our namespace, by the column `target` */
 	OPT_INTERVAL, /* tool->sums are read every `arg` seconds */
 	OPT_ROWS,    /* only so many rows of each reading */
 	OPT_TITLE,   /* tool->sums->title is printed; with a leading '!' as `target`: is not */
@@ -90,6 +92,12 @@ struct tool_sums {
 	bool merged;          /* rows that differ in nothing shown are put together, and sorted */
 	const char *sort;     /* column, largest first; NULL: as they come */
 	uint32_t rows;        /* most rows of a reading unless given; 0: all */
+	/*
+	 * Rows in groups, by the values of these columns (table: a line with the first two before
+	 * each, and the sum behind it); within a group by the number in `index`, and where one is
+	 * missing below the number in `indexes` a row of zeros. NULL: no groups.
+	 */
+	const char *groups[3], *index, *indexes;
 	const char *title;    /* line before each reading in the table: strftime(3), and %L for
 				 /proc/loadavg; printed unless it begins with '!' */
 };
@@ -192,6 +200,9 @@ struct tool {
 		.type = COL_ENUM, COL_AT(ev, head.owner.how), .flags = COL_HIDDEN, .width = 9,     \
 		.names = names_owner, .n_names = NT_OWNER_CONNECT + 1                              \
 	}
+#define COLUMN_IP_IN_TABLE(ev)                                                                   \
+	{ .name = "ip", .title = "IP", .help = "4 or 6; IPv4-mapped IPv6 is 4", .type = COL_NUM,   \
+	  COL_AT(ev, head.ip), .flags = COL_NULL_ZERO | COL_LEFT, .width = 2 }
 #define COLUMN_IP(ev)                                                                            \
 	{ .name = "ip", .title = "IP", .help = "4 or 6; IPv4-mapped IPv6 is 4", .type = COL_NUM,   \
 	  COL_AT(ev, head.ip), .flags = COL_NULL_ZERO | COL_HIDDEN | COL_LEFT, .width = 2 }
@@ -209,11 +220,13 @@ struct tool {
 	  COL_AT(ev, head.rport), .flags = COL_NULL_ZERO | COL_LEFT, .width = 5 }
 
 /* All of these, in the order of JSON. */
-#define COLUMNS_COMMON(ev)                                                                 \
+#define COLUMNS_OWNER(ev)                                                                  \
 	COLUMN_TIME(ev), COLUMN_ELAPSED(ev), COLUMN_PID(ev), COLUMN_TID(ev),               \
 	COLUMN_COMM(ev), COLUMN_UID(ev), COLUMN_CGROUP(ev), COLUMN_NETNS(ev),              \
-	COLUMN_OWNER(ev), COLUMN_IP(ev), COLUMN_LADDR(ev), COLUMN_LPORT(ev),               \
-	COLUMN_RADDR(ev), COLUMN_RPORT(ev)
+	COLUMN_OWNER(ev)
+#define COLUMNS_ENDS(ev)                                                                   \
+	COLUMN_LADDR(ev), COLUMN_LPORT(ev), COLUMN_RADDR(ev), COLUMN_RPORT(ev)
+#define COLUMNS_COMMON(ev) COLUMNS_OWNER(ev), COLUMN_IP(ev), COLUMNS_ENDS(ev)
 
 extern const char *const names_owner[NT_OWNER_CONNECT + 1];
 

@@ -73,8 +73,42 @@ static char *put_thousandths(char *p, uint64_t num)
 	return put_digits(p, (uint32_t)(num % 1000), 3);
 }
 
+/* A number whose sign is in the highest bit, `shift` bits too far up. */
+static char *put_signed(char *p, uint64_t num, unsigned int shift)
+{
+	if (!(num >> 63))
+		return put_u64(p, num >> shift);
+	*p++ = '-';
+	return put_u64(p, -num >> shift);
+}
+
+static uint64_t ratio(const struct column *col, uint64_t num, uint64_t divisor)
+{
+	unsigned __int128 scaled = num;
+
+	if (col->flags & COL_PER_SECOND)
+		scaled *= SECOND;
+	return divisor ? (uint64_t)(scaled / divisor) : 0;
+}
+
+/* Powers of 1024 above powers of 1000, as bcc's netqtop has it. */
+static char *put_short(char *p, uint64_t num)
+{
+	uint64_t unit = num > 1000000 ? 1 << 20 : 1 << 10;
+
+	if (num <= 1000)
+		return put_u64(p, num);
+	p = put_u64(p, num / unit);
+	*p++ = '.';
+	p = put_digits(p, (uint32_t)(num % unit * 100 / unit), 2);
+	*p++ = unit == 1 << 20 ? 'M' : 'K';
+	return p;
+}
+
 char *cell_scaled(char *p, const struct column *col, uint64_t num)
 {
+	if (col->flags & COL_SHORT)
+		return put_short(p, num);
 	if (col->flags & COL_FINE)
 		return put_thousandths(p, num / 1000 + (num % 1000 >= 500));
 	if (col->flags & (COL_MICRO | COL_NANO))
@@ -89,6 +123,26 @@ char *cell_scaled(char *p, const struct column *col, uint64_t num)
 		return put_digits(p, (uint32_t)(num % 100), 2);
 	default: /* COL_USEC */
 		return put_thousandths(p, num);
+	}
+}
+
+char *cell_rest(char *p, const struct column *col, const char *row, enum out_format as)
+{
+	uint64_t num = cell_load(row + col->off, col->type == COL_INT ? col->size : 8);
+
+	switch (col->type) {
+	case COL_INT:
+		return put_signed(p, num << (64 - 8 * col->size), 64 - 8 * col->size);
+	case COL_RATIO:
+		num = ratio(col, num, cell_load(row + col->guard, 8));
+		return as == OUT_TABLE && col->flags & COL_SHORT ? cell_scaled(p, col, num) :
+								   put_u64(p, num);
+	case COL_HIST:
+		return put_u64(p, num);
+	case COL_AVG:
+		return num ? put_u64(p, cell_load(row + col->off + 8, 8) / num) : cell_null(p, as);
+	default:
+		return cell_null(p, as);
 	}
 }
 

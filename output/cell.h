@@ -56,6 +56,9 @@ static inline char *cell_string(struct out *out, char *p, const char *text, size
 	return p;
 }
 
+/* The types that few columns have. */
+char *cell_rest(char *p, const struct column *col, const char *row, enum out_format as);
+
 /* `as` is a constant at every call. NULL: no memory. */
 static inline __attribute__((always_inline)) char *
 cell_put(struct out *out, char *p, const struct column *col, const char *row, enum out_format as)
@@ -65,12 +68,15 @@ cell_put(struct out *out, char *p, const struct column *col, const char *row, en
 	size_t len;
 
 	if (col->flags & CELL_NULLS && cell_unknown(col, row, num))
-		return cell_null(p, as);
+		return as == OUT_TABLE && col->type == COL_NUM && col->names ?
+			       stpcpy(p, col->names[0]) : cell_null(p, as);
 	if (as == OUT_TABLE && col->flags & COL_LOWER_BOUND && row[col->guard])
 		*p++ = '>';
 	switch (col->type) {
 	case COL_NUM:
-		return put_u64(p, num);
+		if (as != OUT_TABLE || !(col->flags & COL_SHORT))
+			return put_u64(p, num);
+		/* fall through */
 	case COL_BYTES:
 	case COL_NSEC:
 	case COL_USEC:
@@ -96,13 +102,8 @@ cell_put(struct out *out, char *p, const struct column *col, const char *row, en
 	case COL_NAME:
 		text = out->names.name ? out->names.name(out->names.ctx, col, num) : NULL;
 		break;
-	case COL_HIST:
-		return put_u64(p, cell_load(row + col->off, 8));
-	case COL_AVG:
-		num = cell_load(row + col->off, 8);
-		return num ? put_u64(p, cell_load(row + col->off + 8, 8) / num) : cell_null(p, as);
 	default:
-		text = NULL;
+		return cell_rest(p, col, row, as);
 	}
 	if (!text)
 		return cell_null(p, as);

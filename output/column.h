@@ -8,7 +8,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* What the bytes in the row mean. Numbers are host order, `size` bytes (1, 2, 4 or 8), unsigned. */
+/*
+ * What the bytes in the row mean. Numbers are host order, `size` bytes (1, 2, 4 or 8), unsigned but
+ * for COL_INT.
+ */
 enum col_type {
 	COL_NUM,     /* a plain number */
 	COL_BYTES,   /* bytes; table: whole KiB, cut as integers are (bcc's TX_KB) */
@@ -34,6 +37,8 @@ enum col_type {
 	 */
 	COL_HIST,
 	COL_AVG,     /* of the values of a COL_HIST at the same place, rounded down; or unknown */
+	COL_RATIO,   /* the u64 at `off` divided by that at `guard`, rounded down; 0 if that is 0 */
+	COL_INT,     /* a plain number that may be below 0; it has no COL_NULL_* */
 };
 
 enum {
@@ -48,7 +53,9 @@ enum {
 	COL_FINE = 1 << 7,       /* table: COL_NSEC with three decimals */
 	COL_MICRO = 1 << 10,     /* table: COL_NSEC in whole microseconds */
 	COL_NANO = 1 << 11,      /* table: COL_NSEC as it is */
-	COL_QUIET = 1 << 12,     /* what names a histogram in the table: left out when it is zero */
+	COL_PER_SECOND = 1 << 12, /* COL_RATIO: the divisor is in ns */
+	COL_SHORT = 1 << 13,     /* table: above 1000 as 1.23K, above 1000000 as 1.23M */
+	COL_QUIET = 1 << 14,     /* what names a histogram in the table: left out when it is zero */
 	/* Of rows that are put together from parts: the sum, the largest; u64. */
 	COL_ADD = 1 << 8,
 	COL_MAX = 1 << 9,
@@ -64,7 +71,8 @@ struct column {
 	uint16_t flags;
 	uint8_t width;      /* least width in the table; grows, never cuts */
 	uint8_t n_names;
-	const char *const *names; /* COL_ENUM; a NULL entry is unknown (null) */
+	/* COL_ENUM; a NULL entry is unknown. COL_NUM: the table shows the first one for unknown */
+	const char *const *names;
 };
 
 #endif

@@ -167,11 +167,13 @@ static bool is_left(const struct column *col)
 {
 	switch (col->type) {
 	case COL_NUM:
+	case COL_INT:
 	case COL_BYTES:
 	case COL_NSEC:
 	case COL_USEC:
 	case COL_ELAPSED:
 	case COL_AVG:
+	case COL_RATIO:
 		return col->flags & COL_LEFT;
 	default:
 		return true;

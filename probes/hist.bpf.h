@@ -33,7 +33,7 @@ static __always_inline void nt_hist_add(struct nt_hist *hist, __u64 value)
 {
 	__u64 slot = nt_log2(value);
 
-	asm volatile("" : "+r"(slot)); /* or the bound is put on a 32-bit half, which 5.10 forgets */
+	asm volatile("" : "+r"(slot)); /* or the bound is one of 32 bits, which 5.10 forgets */
 	if (slot >= NT_HIST_SLOTS)
 		slot = NT_HIST_SLOTS - 1;
 	__sync_fetch_and_add(&hist->count, 1);

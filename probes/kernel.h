@@ -36,6 +36,7 @@ enum bpf_map_type {
 	BPF_MAP_TYPE_PERCPU_HASH = 5,
 	BPF_MAP_TYPE_PERCPU_ARRAY = 6,
 	BPF_MAP_TYPE_CGROUP_ARRAY = 8,
+	BPF_MAP_TYPE_LRU_HASH = 9,
 	BPF_MAP_TYPE_ARRAY_OF_MAPS = 12,
 	BPF_MAP_TYPE_RINGBUF = 27,
 };
@@ -115,8 +116,13 @@ struct ns_common {
 	__u32 inum;
 };
 
+struct netns_core {
+	int sysctl_somaxconn;
+};
+
 struct net {
 	struct ns_common ns;
+	struct netns_core core;
 };
 
 typedef struct {
@@ -178,6 +184,10 @@ struct inet_connection_sock {
 	struct request_sock_queue icsk_accept_queue; /* of a listener */
 };
 
+struct mptcp_sock {
+	struct sock *first; /* the subflow it began with; of a listener, the one that listens */
+};
+
 struct socket {
 	short type;
 	struct file *file;
@@ -207,9 +217,21 @@ struct tcp_sock {
 	__u32 write_seq;
 	__u32 srtt_us; /* smoothed round trip time << 3, in us */
 	__u32 total_retrans;
+	bool is_mptcp; /* a subflow; only where MPTCP is built in */
+};
+
+struct net_device {
+	char name[16]; /* IFNAMSIZ */
+	int ifindex;
+	unsigned int real_num_tx_queues;
+	unsigned int real_num_rx_queues;
+	possible_net_t nd_net;
 };
 
 struct sk_buff {
+	struct net_device *dev;
+	unsigned int len;
+	__u16 queue_mapping;
 	__be16 protocol; /* ETH_P_IP, ETH_P_IPV6 */
 };
 

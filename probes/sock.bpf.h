@@ -19,6 +19,12 @@ static __always_inline void nt_put_ip6(__u8 *to, const __be32 *addr)
 	__builtin_memcpy(to, addr, 16);
 }
 
+/* 4 or 6. An IPv4-mapped address is one of IPv4. */
+static __always_inline __u8 nt_ip_of(const __u8 *addr)
+{
+	return *(__u64 *)addr == 0 && *(__u32 *)(addr + 8) == NT_MAPPED_PREFIX ? 4 : 6;
+}
+
 static __always_inline bool nt_is_tcp(const struct sock *sk, enum nt_way way)
 {
 	__u16 family = NT_READ(way, sk->__sk_common.skc_family);
@@ -27,12 +33,26 @@ static __always_inline bool nt_is_tcp(const struct sock *sk, enum nt_way way)
 	       NT_READ(way, sk->sk_protocol) == IPPROTO_TCP;
 }
 
-static __always_inline bool nt_is_stream(const struct sock *sk)
+/* TCP, or MPTCP as a program has it: its subflows are TCP sockets that no program sees. */
+static __always_inline bool nt_is_stream(const struct sock *sk, enum nt_way way)
 {
-	__u16 family = sk->__sk_common.skc_family;
+	__u16 family = NT_READ(way, sk->__sk_common.skc_family);
+	__u16 protocol = NT_READ(way, sk->sk_protocol);
 
 	return (family == AF_INET || family == AF_INET6) &&
-	       (sk->sk_protocol == IPPROTO_TCP || sk->sk_protocol == IPPROTO_MPTCP);
+	       (protocol == IPPROTO_TCP || protocol == IPPROTO_MPTCP);
+}
+
+/* The TCP socket below a socket of MPTCP; a socket of TCP is that itself. By NT_PROBE only. */
+static __always_inline const struct sock *nt_subflow(const struct sock *sk)
+{
+	const struct mptcp_sock *msk = (const void *)sk;
+	const struct sock *first = NULL;
+
+	if (bpf_core_field_exists(msk->first) &&
+	    NT_READ(NT_PROBE, sk->sk_protocol) == IPPROTO_MPTCP)
+		first = NT_READ(NT_PROBE, msk->first);
+	return first ? first : sk;
 }
 
 /*
@@ -58,7 +78,7 @@ static __always_inline void nt_read_flow(struct nt_event *e, const struct sock *
 		bpf_core_read(e->laddr, 16, &skc->skc_v6_rcv_saddr);
 		bpf_core_read(e->raddr, 16, &skc->skc_v6_daddr);
 	}
-	e->ip = *(__u64 *)e->raddr == 0 && *(__u32 *)(e->raddr + 8) == NT_MAPPED_PREFIX ? 4 : 6;
+	e->ip = nt_ip_of(e->raddr);
 }
 
 /* One of its addresses. */

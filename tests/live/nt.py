@@ -198,11 +198,14 @@ class Space:
         with self, open(f"/proc/sys/net/{name}", "w") as file:
             file.write(value)
 
-    def snmp(self, name):
-        """A counter of the Tcp lines of /proc/net/snmp."""
-        with self, open("/proc/thread-self/net/snmp") as file:
-            names, values = [line.split() for line in file if line.startswith("Tcp:")]
+    def snmp(self, name, group="Tcp", file="snmp"):
+        """A counter of the Tcp lines of /proc/net/snmp, or of TcpExt in netstat."""
+        with self, open(f"/proc/thread-self/net/{file}") as lines:
+            names, values = [line.split() for line in lines if line.startswith(f"{group}:")]
         return int(values[names.index(name)])
+
+    def tcp_ext(self, name):
+        return self.snmp(name, "TcpExt", "netstat")
 
     def iptables(self, *args):
         """With whichever flavour this kernel has."""
@@ -248,7 +251,7 @@ def pair():
     return a, b
 
 
-LISTEN, TIME_WAIT = 10, 6
+LISTEN, TIME_WAIT, SYN_RECV = 10, 6, 3
 
 
 def sockets(space):
@@ -482,7 +485,32 @@ def sees_accept():
     return accept_hook() in ("nt_accept_fentry", "nt_accept_kprobe")
 
 
+def wait_in_accept(pid, tid=None):
+    """Until this thread waits in accept()."""
+    numbers = {"x86_64": ("43", "288"), "aarch64": ("202", "242")}[os.uname().machine]
+    path = f"/proc/{pid}/task/{tid or pid}/syscall"
+    wait_for(lambda: open(path).read().split()[0] in numbers, f"accept() in {path}")
+
+
 # Sockets of this process
+
+IPPROTO_MPTCP = 262
+
+
+def stream(addr, protocol=0):
+    """A socket for addresses like this one, with a timeout."""
+    sock = socket.socket(socket.AF_INET6 if ":" in addr else socket.AF_INET, socket.SOCK_STREAM,
+                         protocol)
+    sock.settimeout(PATIENCE)
+    return sock
+
+
+def needs_mptcp():
+    try:
+        stream("", IPPROTO_MPTCP).close()
+    except OSError as error:
+        raise Skip(f"no MPTCP: {error}") from None
+
 
 def listen(space, addr, port=0, backlog=128):
     family = socket.AF_INET6 if ":" in addr else socket.AF_INET
@@ -560,7 +588,9 @@ def reset(sock):
 def tcp_info(sock):
     raw = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 256)
     number = lambda at: struct.unpack_from("I", raw, at)[0]
-    return {"state": raw[0], "options": raw[5], "unacked": number(24), "rtt": number(68),
+    # of a listener "unacked" is how many wait, "sacked" how many may
+    return {"state": raw[0], "options": raw[5], "unacked": number(24), "sacked": number(28),
+            "rtt": number(68),
             "total_retrans": number(100), "bytes_acked": struct.unpack_from("Q", raw, 120)[0],
             "segs_in": number(140)}
 
@@ -673,15 +703,17 @@ class Hands:
         self.held[sock.fileno()] = sock
         return sock.fileno()
 
-    def listen(self, addr, port=0):
-        sock = socket.socket(socket.AF_INET6 if ":" in addr else socket.AF_INET)
+    def listen(self, addr, port=0, protocol=0):
+        sock = stream(addr, protocol)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         sock.bind((addr, port))
         sock.listen(128)
         return self._keep(sock)
 
-    def connect(self, addr, port):
-        return self._keep(socket.create_connection((addr, port), PATIENCE))
+    def connect(self, addr, port, protocol=0):
+        sock = stream(addr, protocol)
+        sock.connect((addr, port))
+        return self._keep(sock)
 
     def connect_in_thread(self, addr, port):
         """(descriptor, thread id)"""
@@ -694,6 +726,11 @@ class Hands:
 
     def accept(self, fd):
         return self._keep(self.held[fd].accept()[0])
+
+    def accept_blocking(self, fd):
+        """Waits in accept() itself; with a timeout Python waits in poll()."""
+        self.held[fd].settimeout(None)
+        return self.accept(fd)
 
     def name(self, fd):
         """Port of the own end."""

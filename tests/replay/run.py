@@ -247,6 +247,11 @@ class Damage:
             wrong = f"standard error: {err.decode()!r} instead of {message}"
         self.report.check(f"{self.tool}.{self.name}.{what}", wrong)
 
+    def of_reading(self, first):
+        """How many rows have the time of this one: a reading may add rows of zeros."""
+        times = [json.loads(row)["time"] for row in self.rows[first:]]
+        return sum(time == times[0] for time in times)
+
     def cuts(self):
         """Behind, before and inside every block."""
         rows = waiting = 0
@@ -260,8 +265,8 @@ class Damage:
             flipped[at + (BLOCK.size if payload else 8)] ^= 1
             self.expect(f"flip-{at}", bytes(flipped), 1, rows, message)
             waiting += kind == EVENT
-            if kind == READING or not self.readings:
-                rows, waiting = rows + waiting, 0
+            if waiting and (kind == READING or not self.readings):
+                rows, waiting = rows + (self.of_reading(rows) if self.readings else waiting), 0
 
     def heads(self):
         order, version = struct.unpack_from("<II", self.data, 8)
@@ -359,12 +364,12 @@ def check_made(report, options, directory, tool, generator):
 
 def check_tool(report, options, tool, place):
     directory = os.path.join(HERE, tool)
-    recordings = sorted(f for f in os.listdir(directory) if f.endswith(".nt"))
     cases = list(read_cases(directory))
     if tool in options.make:
         check_made(report, options, directory, tool, os.path.abspath(options.make[tool]))
     elif os.path.exists(os.path.join(directory, "make.c")):
         report.skip(f"{tool}.made", "no --make for it")
+    recordings = sorted(f for f in os.listdir(directory) if f.endswith(".nt"))
     names = [case[0] for case in cases]
     report.check(f"{tool}.names",
                  None if len(set(names)) == len(names) else "a case's name is there twice")

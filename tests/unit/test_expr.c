@@ -22,7 +22,7 @@ struct probe_event {
 	uint8_t backlog;  /* unknown unless known */
 	uint8_t known;
 	uint8_t partial, end, state, cause;
-	uint8_t pad[4];
+	int32_t ret;
 	char label[16];
 	uint8_t saddr[16];
 	char query[32];
@@ -54,6 +54,7 @@ static const struct column columns[] = {
 	{ .name = "queue", .type = COL_NUM, COL_AT(EV, queue), .flags = COL_NULL_ONES },
 	{ .name = "backlog", .type = COL_NUM, COL_AT(EV, backlog), .flags = COL_GUARDED,
 	  .guard = offsetof(EV, known) },
+	{ .name = "ret", .type = COL_INT, COL_AT(EV, ret) },
 	{ .name = "partial", .type = COL_BOOL, COL_AT(EV, partial) },
 	{ .name = "end", .type = COL_ENUM, COL_AT(EV, end), .names = ends, .n_names = 6 },
 	{ .name = "state", .type = COL_ENUM, COL_AT(EV, state), .flags = COL_GUARDED,
@@ -207,6 +208,29 @@ static void test_numbers(void **state)
 	ev.duration_ns = UINT64_MAX;
 	TRUE(&ev, "duration = 18446744073709551615", "duration > 18446744073709551614",
 	     "duration >= 18446744073709551614.5ns");
+}
+
+static void test_signed(void **state)
+{
+	EV ev = sample();
+
+	(void)state;
+	ev.ret = -98;
+	TRUE(&ev, "ret = -98", "ret != 0", "ret < 0", "ret <= -98", "ret >= -98", "ret > -99",
+	     "ret < 5", "ret > -100 and ret < -97", "ret != 98", "ret >= -2147483648",
+	     "ret <= 2147483647", "not ret = 0");
+	FALSE(&ev, "ret = 98", "ret = 0", "ret > 0", "ret >= 0", "ret < -98", "ret > -98",
+	      "ret = -97", "ret = -2147483648");
+	ev.ret = 0;
+	TRUE(&ev, "ret = 0", "ret = -0", "ret >= 0", "ret <= 0", "ret > -1", "ret < 1",
+	     "ret >= -5", "ret >= -2147483648");
+	FALSE(&ev, "ret != 0", "ret < 0", "ret > 0", "ret <= -1", "ret >= 1", "ret < -5");
+	ev.ret = 7;
+	TRUE(&ev, "ret > 0", "ret >= -7", "ret = 7", "ret <= 2147483647", "ret > -2147483648");
+	FALSE(&ev, "ret < 0", "ret <= 6", "ret = -7");
+	ev.ret = INT32_MIN;
+	TRUE(&ev, "ret = -2147483648", "ret < 0", "ret <= 5", "ret < -2147483647");
+	FALSE(&ev, "ret > -2147483648", "ret >= 0");
 }
 
 static void test_unknown(void **state)
@@ -552,6 +576,14 @@ static void test_number_errors(void **state)
 		{ "retrans > 4294967296", 10, 10, "too large for this column" },
 		{ "retrans > 4294967295", 10, 10, "nothing is above 4294967295" },
 		{ "ip and retrans < 0", 17, 1, "nothing is below 0" },
+		{ "ret > 1.5", 6, 3, "not a whole number" },
+		{ "ret = --1", 6, 3, "not a whole number" },
+		{ "ret = -", 6, 1, "not a whole number" },
+		{ "ret = -x", 6, 2, "not a whole number" },
+		{ "ret = 2147483648", 6, 10, "too large for this column" },
+		{ "ret = -2147483649", 6, 11, "too large for this column" },
+		{ "ret < -2147483648", 6, 11, "nothing is below -2147483648" },
+		{ "ret > 2147483647", 6, 10, "nothing is above 2147483647" },
 		{ "lport > 65536", 8, 5, "too large for this column" },
 		{ "port > 65535", 7, 5, "nothing is above 65535" },
 		{ "uid > 4294967294", 6, 10, "nothing is above 4294967294" },
@@ -661,7 +693,7 @@ int main(void)
 		cmocka_unit_test(test_fields),
 		cmocka_unit_test(test_field_order),
 		cmocka_unit_test(test_numbers),
-		cmocka_unit_test(test_unknown),
+		cmocka_unit_test(test_signed), cmocka_unit_test(test_unknown),
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_bare),
 		cmocka_unit_test(test_random_trees),

@@ -210,6 +210,23 @@ static void test_sizes(void **state)
 			    "255 65535 4294967295 18446744073709551615\n");
 }
 
+static void test_signed(void **state)
+{
+	static const struct column cols[] = {
+		{ "a", "A", "", COL_INT, AT(num8) }, { "b", "B", "", COL_INT, AT(num16) },
+		{ "c", "C", "", COL_INT, AT(num32) }, { "d", "D", "", COL_INT, AT(num64) }, { 0 },
+	};
+	struct row row = { .num8 = 127, .num16 = 0, .num32 = -98, .num64 = INT64_MAX };
+
+	(void)state;
+	assert_string_equal(one(OUT_CSV, cols, "a,b,c,d", &row), "127,0,-98,9223372036854775807\n");
+	assert_string_equal(one(OUT_JSON, cols, "c", &row), "{\"tool\":\"t\",\"c\":-98}\n");
+	row = (struct row){ .num8 = 128, .num16 = UINT16_MAX, .num32 = 1u << 31,
+			    .num64 = 1ull << 63 };
+	assert_string_equal(one(OUT_TABLE, cols, NULL, &row),
+			    "-128 -1 -2147483648 -9223372036854775808\n");
+}
+
 static void test_numbers(void **state)
 {
 	char want[128], got[128];
@@ -1178,7 +1195,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_types),
-		cmocka_unit_test(test_sizes),
+		cmocka_unit_test(test_sizes), cmocka_unit_test(test_signed),
 		cmocka_unit_test(test_numbers),
 		cmocka_unit_test(test_scaling),
 		cmocka_unit_test(test_nulls),

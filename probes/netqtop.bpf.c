@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* Packets and bytes of each queue of each device. */
+#include "kernel.h"
+#include "netqtop.h"
+
+struct netqtop_key {
+	__u32 netns; /* another namespace may have a device with the same index */
+	__u32 ifindex;
+	__u16 queue;
+	__u16 dir;
+};
+
+#define NT_SUMS_KIND BPF_MAP_TYPE_PERCPU_HASH
+#define NT_SUMS_KEY struct netqtop_key
+#define NT_SUMS_ROW struct netqtop_event
+#include "sums.bpf.h"
+
+static __always_inline int size_class(__u32 len)
+{
+	return len < 64 ? 0 : len < 512 ? 1 : len < 2048 ? 2 : len < 16384 ? 3 : 4;
+}
+
+/* The part of a row that belongs to this CPU; a softirq may still interrupt a sender. */
+static __always_inline int on_packet(const struct net_device *dev, __u32 len, __u16 queue, __u8 dir)
+{
+	struct netqtop_key key = { .queue = queue, .dir = dir };
+	struct netqtop_event *row;
+	bool fresh;
+
+	key.netns = dev->nd_net.net->ns.inum;
+	key.ifindex = dev->ifindex;
+	row = nt_row(&key, &fresh);
+	if (!row)
+		return 0;
+	if (fresh) {
+		row->head.netns = key.netns;
+		row->ifindex = key.ifindex;
+		row->queue = queue;
+		row->dir = dir;
+		row->queues = dir == NETQTOP_TX ? dev->real_num_tx_queues :
+						  dev->real_num_rx_queues;
+		*(__u64 *)row->dev = *(__u64 *)dev->name;
+		*(__u64 *)(row->dev + 8) = *(__u64 *)(dev->name + 8);
+		nt_row_filled(row);
+	}
+	if (row->head.out)
+		return 0;
+	__sync_fetch_and_add(&row->packets, 1);
+	__sync_fetch_and_add(&row->bytes, len);
+	if (len < 65536)
+		__sync_fetch_and_add(&row->sizes[size_class(len)], 1);
+	return 0;
+}
+
+SEC("tp_btf/net_dev_start_xmit")
+int BPF_PROG(netqtop_xmit, const struct sk_buff *skb, const struct net_device *dev)
+{
+	return on_packet(dev, skb->len, skb->queue_mapping, NETQTOP_TX);
+}
+
+/* A receive queue is recorded as its number plus one, skb_record_rx_queue(). */
+SEC("tp_btf/netif_receive_skb")
+int BPF_PROG(netqtop_receive, const struct sk_buff *skb)
+{
+	__u16 queue = skb->queue_mapping;
+
+	return on_packet(skb->dev, skb->len, queue ? queue - 1 : 0, NETQTOP_RX);
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
