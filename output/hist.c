@@ -150,6 +150,10 @@ static char *csv_hist(struct view *view, char *p, const struct hist *h)
 	struct out *out = view->out;
 	size_t keys = (size_t)(p - 1 - (out->buf + out->len));
 
+	if (!h->end) { /* its keys may say something all the same */
+		p = out_grow(out, p - 1, strlen(unit) + BUCKET);
+		return p ? stpcpy(put_name(p, comma, unit, ""), ",,,0\n") : NULL;
+	}
 	p -= keys + 1;
 	for (unsigned int i = h->first; i < h->end; i++) {
 		p = out_grow(out, p, keys + strlen(unit) + BUCKET);

@@ -77,10 +77,10 @@ void view_free(struct view *view);
  * columns: the others are its keys. Of several the last one counts, or the one before it in a row
  * whose guard says so. Table: an empty line, the keys that their guards do not rule out as "TITLE =
  * value, TITLE = value" and a COL_AVG as "[TITLE value]" if any are shown, the bars with
- * their heading, neither for an empty histogram. CSV: a line for each bucket from the first to
- * the last one with a count: the keys, unit, lo, hi, count; none for an empty histogram. JSON: the
- * keys, then unit, count, sum, p50, p90, p99, max and the same buckets; of an empty one p50 to max
- * are null.
+ * their heading, neither for an empty histogram. CSV: a line for each bucket from the first to the
+ * last one with a count: the keys, unit, lo, hi, count; an empty histogram has one without bounds.
+ * JSON: the keys, then unit, count, sum, p50, p90, p99, max and the same buckets; of an empty one
+ * p50 to max are null.
  */
 int view_row(struct view *view, const void *row);
 int view_header(struct view *view);

@@ -86,9 +86,8 @@ def test_scene15():
                             "csv": ["--csv"]}, spaces=[b])
     clients = [begin(a, b.addr4, port) for _ in range(count)]
     nt.wait_for(lambda: b.tcp_ext("ListenOverflows") >= count - 6, "the queue to overflow")
-    for client in clients:
+    for client in clients:  # no more SYNs
         client.close()
-    nt.quiet(a)
     overflows = b.tcp_ext("ListenOverflows")
     for trace in traces.values():
         trace.stop()
@@ -139,7 +138,7 @@ def test_listeners():
             lengths(row, want[key])
             equal(row["backlog_max"], 100 if key[0] == "::1" else 7, f"limit of {row}")
     equal(sections(traces["table"].lines()),
-          [({"backlog_max": "7"}, [7, 4, 1]), ({"backlog_max": "100"}, [2, 2])],
+          [({"backlog_max": "7"}, [6, 4, 2]), ({"backlog_max": "100"}, [2, 2])],
           "histograms by limit")
     equal([row["count"] for row in traces["few"].rows()], [12, 4], "by the columns chosen")
     found = {(section.keys["LADDR"], int(section.keys["LPORT"]), sum(section.counts))
