@@ -61,8 +61,7 @@ static const struct attach_slot attach[] = {
 		    { { "tcpsynbl_ingress" },
 		      "a stray packet at a listener counts as one of a handshake; a program runs "
 		      "for every packet" } } },
-	ATTACH_TRACK,
-	ATTACH_OWNER,
+	ATTACH_LISTENERS,
 	{ 0 },
 };
 

@@ -194,7 +194,6 @@ static int share_maps(struct bpf_object *object, const struct probe_config *conf
 
 static int configure(struct bpf_object *object, const struct probe_config *config)
 {
-	bool keep = config->params.keep_owners;
 	int err;
 
 	err = set_section(object, ".rodata.params", &config->params, sizeof(config->params));
@@ -205,11 +204,11 @@ static int configure(struct bpf_object *object, const struct probe_config *confi
 	if (!err)
 		err = set_entries(object, "nt_events", config->params.ring_bytes);
 	if (!err)
-		err = set_entries(object, "nt_socks", keep ? config->max_sockets : 1);
+		err = set_entries(object, "nt_socks", config->owners ? config->max_sockets : 1);
 	if (!err)
-		err = set_entries(object, "nt_held", keep ? config->max_held : 1);
+		err = set_entries(object, "nt_held", config->owners ? config->max_held : 1);
 	if (!err)
-		err = set_entries(object, "nt_listeners", keep ? config->max_held : 1);
+		err = set_entries(object, "nt_listeners", config->owners ? config->max_held : 1);
 	return err ? err : share_maps(object, config);
 }
 
@@ -414,6 +413,11 @@ static int attempt(void *ctx, const struct plan *plan, int *slot, struct plan_fa
 	return err;
 }
 
+static bool keeps_owners(const struct attach_slot *slot)
+{
+	return slot->owners || slot->listeners;
+}
+
 int probe_open(struct probe *probe, const struct tool *tool, const struct probe_config *config,
 	       int *missing)
 {
@@ -425,7 +429,7 @@ int probe_open(struct probe *probe, const struct tool *tool, const struct probe_
 	probe->tool = tool;
 	plan_init(&probe->plan, tool->attach);
 	for (s = 0; s < probe->plan.n_slots; s++)
-		if (tool->attach[s].owners && !config->params.keep_owners)
+		if (keeps_owners(&tool->attach[s]) && !config->params.keep_owners)
 			probe->plan.chosen[s] = PLAN_NONE;
 	err = inflate_image(config->filter ? &tool->filtered : &tool->probe, &a.image,
 			    &a.image_len);
@@ -497,7 +501,7 @@ void probe_explain(const struct probe *probe, void *file)
 	for (s = 0; s < probe->plan.n_slots; s++) {
 		slot = &probe->plan.slots[s];
 		alt = plan_alt(&probe->plan, s);
-		if (!alt && slot->owners && !probe->plan.failures[s][0].error)
+		if (!alt && keeps_owners(slot) && !probe->plan.failures[s][0].error)
 			continue; /* another tool of the run does it */
 		fprintf(file, "%s: %s: %s", probe->tool->name, slot->what,
 			alt ? alt->progs[0] : "nothing");

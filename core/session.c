@@ -228,22 +228,33 @@ static bool wants_owners(const struct session_opts *opts, int i)
 	return opts->filter[i] && filter_reads(opts->filter[i], start, len);
 }
 
+static bool keeps(const struct tool *tool, bool all)
+{
+	const struct attach_slot *slot;
+
+	for (slot = tool->attach; slot->what; slot++)
+		if (all ? slot->owners : slot->listeners)
+			return true;
+	return false;
+}
+
 /*
- * The tool that keeps the map of sockets for all: the first that has the programs. -1: nobody needs
- * it.
+ * The tool that keeps the map of sockets for the run: the first that can keep all, or else one that
+ * keeps listeners. -1: nobody needs it.
  */
 static int keeper(const struct session_opts *opts)
 {
-	const struct attach_slot *slot;
 	bool wanted = false;
 	int i;
 
 	for (i = 0; i < opts->n_tools; i++)
 		wanted |= wants_owners(opts, i);
 	for (i = 0; i < opts->n_tools && wanted; i++)
-		for (slot = opts->tools[i]->attach; slot->what; slot++)
-			if (slot->owners)
-				return i;
+		if (keeps(opts->tools[i], true))
+			return i;
+	for (i = 0; i < opts->n_tools && wanted; i++)
+		if (keeps(opts->tools[i], false))
+			return i;
 	return -1;
 }
 
@@ -260,6 +271,7 @@ static int open_probes(struct session *s, bool attach)
 		config.params.ring_bytes = opts->ring_bytes;
 		config.params.tool = i;
 		config.params.keep_owners = i == keeper(opts);
+		config.owners = keeper(opts) >= 0;
 		config.params.want_owners = wants_owners(opts, i);
 		config.params.want_mntns = opts->want_mntns;
 		config.params.n_cgroups = opts->n_cgroups;

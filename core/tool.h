@@ -27,6 +27,7 @@ struct attach_slot {
 	const char *what;
 	bool optional; /* the tool is still right without it */
 	bool owners;   /* keeps the map of sockets: one tool of a merged run does it for all */
+	bool listeners; /* the same, but of listeners only: where no tool of the run keeps all */
 	struct attach_alt alts[PLAN_MAX_ALTS];
 };
 
@@ -155,6 +156,10 @@ struct tool {
 #define ATTACH_TRACK                                                                               \
 	{ .what = "life of sockets", .owners = true,                                               \
 	  .alts = { { { "nt_track_state", "nt_track_again" } } } }
+
+/* Instead of both, of tools whose rows are about listeners. */
+#define ATTACH_LISTENERS                                                                           \
+	{ .what = "life of listeners", .listeners = true, .alts = { { { "nt_listener_state" } } } }
 
 /*
  * The columns that tools share. `ev` is the tool's event, which has a struct nt_event named `head`.

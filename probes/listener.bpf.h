@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
+ * For tools about listeners.
+ *
+ * Their owners: nt_listener_state keeps the map of sockets, of listeners only (ATTACH_LISTENERS).
+ *
  * What arrives at a listener, for kernels that allow neither fentry nor kprobes: the packets that
  * programs at the root of the cgroup v2 hierarchy are asked about. TCP asks with the listener for a
  * SYN and for the acknowledgement that ends a handshake, before it looks at them itself
@@ -13,7 +17,7 @@
 #ifndef NT_LISTENER_BPF_H
 #define NT_LISTENER_BPF_H
 
-#include "kernel.h"
+#include "owner.bpf.h"
 
 /* include/uapi/linux/bpf.h, as far as they are used; the context and its socket are never moved. */
 struct bpf_sock {
@@ -60,6 +64,23 @@ static __always_inline __u8 nt_tcp_flags(struct __sk_buff *skb)
 		return 0;
 	}
 	return bpf_skb_load_bytes(skb, at + 13, &byte, 1) ? 0 : byte;
+}
+
+/* One that the program does not see leave LISTEN stays in the map: its address is told anew. */
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(nt_listener_state, struct sock *sk, int oldstate, int newstate)
+{
+	__u64 key = (__u64)sk;
+
+	if (newstate == TCP_LISTEN) {
+		nt_remember(sk, 0, false, NT_OWNER_LISTEN);
+	} else if (oldstate == TCP_LISTEN && newstate == TCP_CLOSE) {
+		bpf_map_delete_elem(&nt_socks, &key);
+		key = sk->__sk_common.skc_cookie.counter;
+		if (key)
+			bpf_map_delete_elem(&nt_held, &key);
+	}
+	return 0;
 }
 
 #endif

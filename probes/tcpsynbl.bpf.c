@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * The lengths of a listener's two queues: of the accept queue when the last packet of a handshake
- * arrives, as bcc has it; of the SYN queue when a SYN does. Both look at the accept queue first, and
- * are dropped when it is longer than the limit (sk_acceptq_is_full(), include/net/sock.h).
+ * arrives, as bcc has it; of the SYN queue when a SYN does. Either is dropped when the accept queue
+ * is longer than the limit then (sk_acceptq_is_full(), include/net/sock.h).
  */
 #include "kernel.h"
 #include "listener.bpf.h"
@@ -13,7 +13,6 @@
 #define NT_SUMS_ROW struct tcpsynbl_row
 #include "hist.bpf.h"
 #include "sums.bpf.h"
-#include "track.bpf.h"
 
 static __always_inline struct tcpsynbl_row *row_of(const struct sock *sk, __u8 ip, __u8 queue,
 						   enum nt_way way)

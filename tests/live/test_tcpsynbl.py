@@ -296,3 +296,25 @@ def test_accepted():
     (row,) = trace.accept_rows()
     lengths(row, [0, 1] * (row["count"] // 2))
     equal(row["count"], len(held) // 2, "handshakes")
+
+
+def test_merged():
+    """With a tool that keeps all sockets in mind, which then does it for both."""
+    space = nt.Space()
+    server, client = Peer(space, "server"), Peer(space, "client")
+    trace = nt.Trace("--json", "--stats", tool="tcpsynbl,tcplife", spaces=[space])
+    listener = server.listen("127.0.0.1")
+    port = server.name(listener)
+    pairs = [(client.connect("127.0.0.1", port), server.accept(listener)) for _ in range(5)]
+    for mine, theirs in pairs:
+        client.close(mine)
+        server.close(theirs)
+    nt.quiet(space)
+    trace.stop()
+    row = trace.row(tool="tcpsynbl")
+    lengths(row, [0] * 5)
+    equal((row["comm"], row["owner"]), ("server", "listen"), "the listener's owner")
+    lives = [row for row in trace.rows() if row["tool"] == "tcplife"]
+    equal(sorted((row["comm"], row["lport"] == port) for row in lives),
+          [("client", False)] * 5 + [("server", True)] * 5, "owners of the sessions")
+    equal(trace.stats()["lost_map"], 0, "sockets that were not remembered")
