@@ -102,17 +102,19 @@ test_trees() {
 	quiet cmake --build build/asan -j"$(nproc)"
 	quiet cmake -S . -B build/fuzz -DNETTRACE_FUZZ=ON -DNETTRACE_STATIC=OFF -DCMAKE_C_COMPILER=clang \
 		-DCMAKE_BUILD_TYPE=Debug
-	quiet cmake --build build/fuzz -j"$(nproc)" --target fuzz_record fuzz_expr
+	quiet cmake --build build/fuzz -j"$(nproc)" --target fuzz_record fuzz_expr fuzz_dns
 }
 
 # A fixed number of inputs each, from a fixed seed: the same run every time.
 fuzz() {
-	local target ok=0 failed=0
+	local target seeds ok=0 failed=0
 
-	for target in record expr; do
+	for target in record expr dns; do
+		seeds=tests/fuzz/$target
+		[[ -d $seeds ]] || seeds=tests/replay/tcplife
 		mkdir -p build/fuzz/corpus
 		if "build/fuzz/tests/fuzz_$target" -runs=50000 -seed=1 -artifact_prefix=build/fuzz/ \
-			build/fuzz/corpus tests/replay/tcplife >"build/fuzz/$target.log" 2>&1; then
+			build/fuzz/corpus "$seeds" >"build/fuzz/$target.log" 2>&1; then
 			echo "ok fuzz-$target"
 			ok=$((ok + 1))
 		else

@@ -8,6 +8,7 @@ static const struct opt opts[] = {
 	{ 't', "timestamp", NULL, "show seconds since the first row", OPT_SHOW, "elapsed" },
 	{ 'p', "pid", NULL, NULL, OPT_SAME_AS, "pid" },
 	{ 'P', NULL, "P[,P-P]", "same as --lport", OPT_SAME_AS, "lport" },
+	OPTS_PINNED(0, 0),
 	{ 0 },
 };
 

@@ -146,12 +146,24 @@ static uint32_t fields_of(int i)
 	return i == U_IPV4 || i == U_IPV6 ? FIELDS_LOCAL : 0;
 }
 
+/* The tool gives a name of ours another meaning: bcc's tcptracer has its own --verbose. */
+static bool is_own_name(const struct parser *p, const char *name)
+{
+	int i;
+
+	for (i = 0; p->own && (p->own[i].letter || p->own[i].name); i++)
+		if (p->own[i].kind != OPT_SAME_AS && p->own[i].name &&
+		    !strcmp(p->own[i].name, name))
+			return true;
+	return false;
+}
+
 static void add_uniform(struct parser *p, int i)
 {
 	const struct uniform_opt *u = &uniform[i];
 	char letter = u->letter;
 
-	if (!u->name || (p->replay && u->live))
+	if (!u->name || (p->replay && u->live) || is_own_name(p, u->name))
 		return;
 	if (letter && p->letters[(int)letter])
 		letter = 0;
@@ -192,6 +204,32 @@ static void refuse(struct argp_state *state, const char *what, const char *arg, 
 	argp_failure(state, EXIT_USAGE, 0, "%s: '%s' is %s", what, arg, why);
 }
 
+/*
+ * A filter's long name is the name of a column that the tool shows by a letter; bcc shows it by
+ * that name. `arg` is what would be the filter's value, NULL: nothing.
+ */
+static void refuse_bare(const struct parser *p, struct argp_state *state, const char *name,
+			const char *arg)
+{
+	int i;
+
+	for (i = 0; p->own && (p->own[i].letter || p->own[i].name) && (!arg || *arg == '-'); i++)
+		if (p->own[i].kind == OPT_SHOW && p->own[i].letter && p->own[i].target &&
+		    !strcmp(p->own[i].target, name))
+			argp_failure(state, EXIT_USAGE, 0,
+				     "--%s is a filter and needs a value; -%c shows the column",
+				     name, p->own[i].letter);
+}
+
+static void refuse_bare_last(const struct parser *p, struct argp_state *state)
+{
+	const char *last = state->argv[state->argc - 1];
+
+	if (state->argc > 1 && !strncmp(last, "--", 2) && uniform_by_name(last + 2) >= 0 &&
+	    uniform_by_name(last + 2) < U_FIELDS)
+		refuse_bare(p, state, last + 2, NULL);
+}
+
 static void parse_field(struct parser *p, struct argp_state *state, int option, const char *arg)
 {
 	struct filter_node *node = NULL;
@@ -203,6 +241,7 @@ static void parse_field(struct parser *p, struct argp_state *state, int option, 
 			     uniform[option].name,
 			     p->opts->n_tools == 1 ? p->opts->tools[0]->name :
 						     "one of these tools");
+	refuse_bare(p, state, uniform[option].name, arg);
 	ret = fields_parse(&node, option, arg, p->opts, &err);
 	if (ret == -EINVAL)
 		argp_failure(state, EXIT_USAGE, 0, "--%s: '%.*s': %s", uniform[option].name,
@@ -365,12 +404,26 @@ static void parse_uniform(struct parser *p, struct argp_state *state, int option
 	}
 }
 
+static void check_together(const struct parser *p, struct argp_state *state)
+{
+	const struct opt *o, *other;
+
+	for (o = p->own; o && (o->letter || o->name); o++)
+		for (other = p->own; other->letter || other->name; other++)
+			if (o->without && o->flag & p->opts->flags && other->flag & o->without &&
+			    other->flag & p->opts->flags)
+				argp_failure(state, EXIT_USAGE, 0,
+					     "--%s and --%s cannot be used together", o->name,
+					     other->name);
+}
+
 /* One family asked for is a filter; both are none. */
 static void finish(struct parser *p, struct argp_state *state)
 {
 	struct session_opts *opts = p->opts;
 	int i;
 
+	check_together(p, state);
 	columns_asked(p);
 	for (i = 0; i < p->n_exprs; i++)
 		parse_expr(p, state, p->exprs[i]);
@@ -432,6 +485,16 @@ static void parse_devices(struct parser *p, struct argp_state *state, const stru
 		 (uintmax_t)own.st_ino);
 }
 
+/* A recording does not know what the map had in it then. */
+static void parse_map(struct parser *p, struct argp_state *state, const struct opt *o,
+		      const char *what, const char *arg)
+{
+	if (p->replay)
+		argp_failure(state, EXIT_USAGE, 0, "%s asks the kernel: not in a replay", what);
+	p->opts->pinned[o->kind == OPT_CGROUPMAP ? PINNED_CGROUPS : PINNED_MNTNS] = arg;
+	p->opts->want_mntns |= o->kind == OPT_MNTNSMAP;
+}
+
 static void parse_own(struct parser *p, struct argp_state *state, const struct opt *o, char *arg)
 {
 	struct session_opts *opts = p->opts;
@@ -449,6 +512,8 @@ static void parse_own(struct parser *p, struct argp_state *state, const struct o
 		break;
 	case OPT_SAME_AS:
 		break; /* has the uniform option's key */
+	case OPT_CGROUPMAP:
+	case OPT_MNTNSMAP: parse_map(p, state, o, what, arg); break;
 	case OPT_JOURNAL: opts->journal = true; break;
 	case OPT_TABLE: split(opts->table, p->words, sizeof(p->words), o->target); break;
 	case OPT_DEVICES: parse_devices(p, state, o, what, arg); break;
@@ -512,6 +577,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	struct parser *p = state->input;
 
 	switch (key) {
+	case ARGP_KEY_INIT:
+		state->name = (char *)p->name; /* argp sets it later */
+		refuse_bare_last(p, state);
+		return 0;
 	case ARGP_KEY_ARG:
 		parse_arg(p, state, arg);
 		return 0;

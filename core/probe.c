@@ -14,6 +14,7 @@
 #include <zlib.h>
 
 #include "cgroup.h"
+#include "pinned.h"
 
 /*
  * libbpf tells which program failed, and why, only in its messages: this keeps the first of them.
@@ -209,6 +210,8 @@ static int configure(struct bpf_object *object, const struct probe_config *confi
 		err = set_entries(object, "nt_held", config->owners ? config->max_held : 1);
 	if (!err)
 		err = set_entries(object, "nt_listeners", config->owners ? config->max_held : 1);
+	if (!err)
+		err = pinned_use(object, config->pinned);
 	return err ? err : share_maps(object, config);
 }
 
@@ -429,7 +432,11 @@ int probe_open(struct probe *probe, const struct tool *tool, const struct probe_
 	probe->tool = tool;
 	plan_init(&probe->plan, tool->attach);
 	for (s = 0; s < probe->plan.n_slots; s++)
-		if (keeps_owners(&tool->attach[s]) && !config->params.keep_owners)
+		if ((keeps_owners(&tool->attach[s]) && !config->params.keep_owners) ||
+		    (tool->attach[s].flag & ~config->params.flags))
+			probe->plan.chosen[s] = PLAN_NONE;
+	for (s = 0; config->params.keep_owners == NT_KEEP_CONNECTS && s < probe->plan.n_slots; s++)
+		if (tool->attach[s].accepts)
 			probe->plan.chosen[s] = PLAN_NONE;
 	err = inflate_image(config->filter ? &tool->filtered : &tool->probe, &a.image,
 			    &a.image_len);
@@ -501,8 +508,8 @@ void probe_explain(const struct probe *probe, void *file)
 	for (s = 0; s < probe->plan.n_slots; s++) {
 		slot = &probe->plan.slots[s];
 		alt = plan_alt(&probe->plan, s);
-		if (!alt && keeps_owners(slot) && !probe->plan.failures[s][0].error)
-			continue; /* another tool of the run does it */
+		if (!alt && (keeps_owners(slot) || slot->flag) && !probe->plan.failures[s][0].error)
+			continue; /* another tool of the run does it, or nobody asked for it */
 		fprintf(file, "%s: %s: %s", probe->tool->name, slot->what,
 			alt ? alt->progs[0] : "nothing");
 		if (alt && alt->loses)

@@ -25,6 +25,7 @@ struct probe_config {
 	uint32_t max_sums; /* rows of a hash of sums; 0: one, whose key is 0 */
 	const struct bpf_insn *filter; /* NULL: none */
 	int filter_len;
+	const int *pinned;             /* maps of others, see core/pinned.h */
 	const struct session_cgroup *cgroups; /* params.n_cgroups of them */
 	bool attach;                   /* false: load only (--explain) */
 	const struct probe *earlier;   /* of the run: their maps are used where they have them */

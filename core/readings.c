@@ -7,15 +7,60 @@
 #include <string.h>
 #include <unistd.h>
 
-bool readings_filter(struct readings *r, int i, const struct filter_node *filter)
+static bool asks_for_sums(const struct tool *tool, const struct filter_node *filter)
 {
-	const struct tool *tool = r->opts->tools[i];
 	const struct column *col;
 
 	for (col = tool->columns; tool->sums && col->name; col++)
 		if (col->flags & (COL_ADD | COL_MAX) && filter_reads(filter, col->off, col->size))
-			r->tools[i].filter = filter;
-	return r->tools[i].filter;
+			return true;
+	return false;
+}
+
+/* Of "a and b" the parts without sums. NULL: there is none, or (*room is -1) there are too many. */
+static const struct filter_node *without_sums(const struct tool *tool, struct filter_node *parts,
+					      int *room, const struct filter_node *node)
+{
+	const struct filter_node *a, *b;
+
+	if (!asks_for_sums(tool, node))
+		return node;
+	if (node->kind != FILTER_AND)
+		return NULL;
+	a = without_sums(tool, parts, room, node->a);
+	b = without_sums(tool, parts, room, node->b);
+	if (!a || !b)
+		return a ? a : b;
+	if (*room <= 0) {
+		*room = -1;
+		return NULL;
+	}
+	parts[--*room] = (struct filter_node){ .kind = FILTER_AND, .a = (struct filter_node *)a,
+					       .b = (struct filter_node *)b };
+	return &parts[*room];
+}
+
+int readings_filter(struct readings *r, int i, const struct filter_node **filter)
+{
+	const struct tool *tool = r->opts->tools[i];
+	struct reading_tool *t = &r->tools[i];
+	int room = READINGS_MAX_PARTS;
+
+	if (!asks_for_sums(tool, *filter))
+		return 0;
+	t->filter = *filter;
+	*filter = without_sums(tool, t->parts, &room, *filter);
+	return room < 0 ? -E2BIG : 0;
+}
+
+/* The parts with sums; the others have been answered by the probe, which knows more. */
+static bool passes(const struct tool *tool, const struct filter_node *node, const void *row)
+{
+	if (!asks_for_sums(tool, node))
+		return true;
+	if (node->kind == FILTER_AND)
+		return passes(tool, node->a, row) && passes(tool, node->b, row);
+	return filter_eval(node, row, tool->event_size);
 }
 
 static uint64_t interval(const struct readings *r, int i)
@@ -68,20 +113,20 @@ static void on_row(void *ctx, void *row)
 	struct reading_of *of = ctx;
 	struct readings *r = of->r;
 	struct reading_tool *t = &r->tools[of->tool];
-	size_t size = r->opts->tools[of->tool]->event_size;
+	const struct tool *tool = r->opts->tools[of->tool];
 	struct nt_sum *sum = row;
 
 	r->stats->seen++;
 	sum->head.time = of->now;
 	sum->interval_ns = of->now - t->last;
-	if (sum->head.out || (t->filter && !filter_eval(t->filter, row, size))) {
+	if (sum->head.out || (t->filter && !passes(tool, t->filter, row))) {
 		r->stats->filtered++;
 		return;
 	}
 	r->stats->sent++;
 	if (*r->recorder)
-		recorder_event(*r->recorder, row, size);
-	of->more &= rows_event(r->rows, row, size);
+		recorder_event(*r->recorder, row, tool->event_size);
+	of->more &= rows_event(r->rows, row, tool->event_size);
 }
 
 static void read_loadavg(char *to, size_t size)

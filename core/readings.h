@@ -10,6 +10,8 @@
 #include "rows.h"
 #include "sums.h"
 
+#define READINGS_MAX_PARTS 64
+
 struct readings {
 	const struct session_opts *opts;
 	struct rows *rows;
@@ -21,11 +23,15 @@ struct readings {
 		uint64_t last;
 		uint64_t next;      /* 0: only at the end */
 		const struct filter_node *filter; /* that asks for sums: no probe can answer */
+		struct filter_node parts[READINGS_MAX_PARTS]; /* of what the probe can */
 	} tools[SESSION_MAX_TOOLS];
 };
 
-/* true: the filter of the i-th tool asks for sums and is answered here, when they are read. */
-bool readings_filter(struct readings *r, int i, const struct filter_node *filter);
+/*
+ * Where the filter of the i-th tool asks for sums, this is answered here, when they are read:
+ * *filter becomes what is left for the probe, NULL: nothing. 0, or -E2BIG.
+ */
+int readings_filter(struct readings *r, int i, const struct filter_node **filter);
 /* Of the i-th tool; nothing to do if it has no sums. Returns an exit code. */
 int readings_open(struct readings *r, int i, const struct probe *probe, uint64_t now);
 void readings_close(struct readings *r);

@@ -96,6 +96,10 @@ static bool replay_event(struct replay *r, const struct record_block *block)
 	const struct filter_node *filter;
 
 	memcpy(copy, block->data, block->len < sizeof(copy) ? block->len : sizeof(copy));
+	if (block->len >= sizeof(*e) && e->kind != NT_ROW) {
+		rows_learn(&r->rows, block->data, block->len);
+		return true;
+	}
 	if (e->tool >= r->n_tools || block->len != r->opts->tools[e->tool]->event_size) {
 		r->code = fault_set(r->fault, EXIT_RUNNING, "%s: an event of no tool at byte %zu",
 				    r->opts->replay, r->at);

@@ -47,8 +47,17 @@ static const struct column stat_columns[] = {
 
 static const char *name_of(void *ctx, const struct column *col, uint64_t id)
 {
+	const struct rows *rows = ctx;
+
 	(void)col;
-	return cgroups_path(ctx, id);
+	return cgroups_path(rows->cgroups, id);
+}
+
+static const char *host_of(void *ctx, const uint8_t addr[16])
+{
+	const struct rows *rows = ctx;
+
+	return rows->dns ? dns_name(rows->dns, addr, rows->time) : NULL;
 }
 
 static int open_view(struct rows *rows, int i, struct fault *fault)
@@ -79,14 +88,13 @@ static int open_view(struct rows *rows, int i, struct fault *fault)
 
 int rows_open(struct rows *rows, const struct session_opts *opts, struct fault *fault)
 {
-	struct out_names names = { .name = name_of };
+	struct out_names names = { .name = name_of, .host = host_of, .ctx = rows };
 	int i, code;
 
 	memset(rows, 0, sizeof(*rows));
 	rows->opts = opts;
 	if (cgroups_new(&rows->cgroups, !opts->replaying))
 		return fault_set(fault, EXIT_RUNNING, "no memory");
-	names.ctx = rows->cgroups;
 	if (out_new(&rows->out, STDOUT_FILENO, opts->format, opts->header, names))
 		return fault_set(fault, EXIT_RUNNING, "no memory");
 	for (i = 0; i < opts->n_tools; i++) {
@@ -112,6 +120,19 @@ void rows_close(struct rows *rows)
 	journal_close(rows->journal);
 	out_free(rows->out);
 	cgroups_free(rows->cgroups);
+	dns_free(rows->dns);
+}
+
+void rows_learn(struct rows *rows, const void *record, size_t len)
+{
+	const struct nt_dns *answer = record;
+
+	if (answer->head.kind != NT_DNS || len < offsetof(struct nt_dns, data) ||
+	    len - offsetof(struct nt_dns, data) < answer->len)
+		return;
+	if (!rows->dns && dns_new(&rows->dns))
+		return;
+	dns_learn(rows->dns, answer->head.time, answer->data, answer->len);
 }
 
 bool rows_print(struct rows *rows, const void *event)
@@ -121,6 +142,7 @@ bool rows_print(struct rows *rows, const void *event)
 
 	if (opts->max_events && rows->printed >= opts->max_events)
 		return false;
+	rows->time = e->time;
 	rows->error = view_row(rows->views[e->tool], event);
 	if (rows->journal)
 		journal_row(rows->journal, rows->out, opts->tools[e->tool], event);

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "cgroup.h"
+#include "dns.h"
 #include "journal.h"
 #include "session.h"
 
@@ -16,6 +17,8 @@ struct rows {
 	struct out *out;
 	struct view *views[SESSION_MAX_TOOLS];
 	struct cgroups *cgroups;
+	struct dns *dns;         /* or NULL: no answer came */
+	uint64_t time;           /* of the row that is printed */
 	struct journal *journal; /* or NULL */
 	uint64_t printed, readings;
 	struct reading {
@@ -28,6 +31,9 @@ struct rows {
 /* Returns an exit code. Takes a word of --columns that is no column for a usage error. */
 int rows_open(struct rows *rows, const struct session_opts *opts, struct fault *fault);
 void rows_close(struct rows *rows);
+
+/* A record of the ring that is no event: NT_DNS names the rows behind it. */
+void rows_learn(struct rows *rows, const void *record, size_t len);
 
 /*
  * The event is a row of its tool; of a tool with sums it waits for rows_reading(). false: the

@@ -24,6 +24,7 @@
 #include "caps.h"
 #include "cgroup1.h"
 #include "merge.h"
+#include "pinned.h"
 #include "probe.h"
 #include "readings.h"
 #include "record.h"
@@ -69,15 +70,23 @@ static void print_event(void *ctx, const void *event, size_t len)
 	if (s->recorder)
 		recorder_event(s->recorder, event, len); /* an error stays and shows when it is
 							    flushed */
+	if (((const struct nt_event *)event)->kind != NT_ROW) {
+		rows_learn(&s->rows, event, len);
+		return;
+	}
 	s->full = !rows_event(&s->rows, event, len) ||
 		  (s->opts->max_events && s->rows.printed >= s->opts->max_events);
 }
 
 static int on_record(void *ctx, void *data, size_t len)
 {
+	const struct nt_dns *dns = data;
 	struct session *s = ctx;
 
-	s->stats.sent++;
+	if (dns->head.kind == NT_ROW)
+		s->stats.sent++;
+	else if (offsetof(struct nt_dns, data) + dns->len < len)
+		len = offsetof(struct nt_dns, data) + dns->len;
 	if (s->opts->n_tools == 1 || merge_add(&s->merge, data, len))
 		print_event(s, data, len);
 	return 0;
@@ -167,17 +176,16 @@ static int open_failed(struct session *s, const struct probe *probe, int err, in
 
 static int compile_filter(struct session *s, int i, struct probe_config *config)
 {
-	struct filter_node *filter = s->opts->filter[i];
-	int n;
+	const struct filter_node *filter = s->opts->filter[i];
+	int n = filter ? readings_filter(&s->readings, i, &filter) : 0;
 
-	if (!filter)
-		return 0;
-	if (readings_filter(&s->readings, i, filter))
+	if (!filter && !n && !config->params.pinned)
 		return 0;
 	s->filters[i] = calloc(NT_FILTER_SLOTS, sizeof(struct bpf_insn));
 	if (!s->filters[i])
 		return fault_set(s->fault, EXIT_RUNNING, "no memory");
-	n = filter_compile(filter, s->filters[i], NT_FILTER_SLOTS);
+	if (!n)
+		n = filter_compile(filter, s->filters[i], NT_FILTER_SLOTS);
 	if (n < 0)
 		return fault_set(s->fault, EXIT_USAGE,
 				 "the filter is too large: it would need more than %d instructions",
@@ -211,12 +219,14 @@ static uint32_t max_sums(const struct session_opts *opts, int i, uint32_t max_so
 {
 	const struct tool_sums *sums = opts->tools[i]->sums;
 
-	if (!sums || (sums->keyed && !(opts->flags & sums->keyed)))
+	if (!sums)
+		return 1; /* of a tool that has them only when asked to count */
+	if (sums->keyed && !(opts->flags & sums->keyed))
 		return 0;
 	return sums->entries && !opts->max_sockets ? sums->entries : max_sockets;
 }
 
-/* The i-th tool shows owners, or its filter asks for them. */
+/* The i-th tool shows owners, or what it is filtered by asks for them. */
 static bool wants_owners(const struct session_opts *opts, int i)
 {
 	const size_t start = offsetof(struct nt_event, owner), len = sizeof(struct nt_owner);
@@ -225,7 +235,8 @@ static bool wants_owners(const struct session_opts *opts, int i)
 	for (col = opts->tools[i]->columns; col->name; col++)
 		if (col->off >= start && col->off < start + len)
 			return true;
-	return opts->filter[i] && filter_reads(opts->filter[i], start, len);
+	return pinned_bits(opts) ||
+	       (opts->filter[i] && filter_reads(opts->filter[i], start, len));
 }
 
 static bool keeps(const struct tool *tool, bool all)
@@ -258,45 +269,67 @@ static int keeper(const struct session_opts *opts)
 	return -1;
 }
 
+static enum nt_keep owners_wanted(const struct session_opts *opts)
+{
+	int i;
+
+	for (i = 0; i < opts->n_tools; i++)
+		if (wants_owners(opts, i) && opts->tools[i]->owners != OWNERS_CONNECTS)
+			return NT_KEEP_ALL;
+	return NT_KEEP_CONNECTS;
+}
+
+static int open_probe(struct session *s, int i, struct probe_config *config)
+{
+	const struct session_opts *opts = s->opts;
+	uint32_t sockets = sockets_open();
+	int err, code, missing = 0;
+
+	config->params.start = s->start;
+	config->params.ring_bytes = opts->ring_bytes;
+	config->params.tool = i;
+	config->params.keep_owners = i == keeper(opts) ? owners_wanted(opts) : NT_KEEP_NOTHING;
+	config->params.want_owners = wants_owners(opts, i);
+	config->owners = keeper(opts) >= 0;
+	config->params.want_mntns = opts->want_mntns;
+	config->params.n_cgroups = opts->n_cgroups;
+	config->params.pinned = pinned_bits(opts);
+	config->params.flags = opts->flags;
+	config->max_sockets = opts->max_sockets ? opts->max_sockets
+						: at_least(32768, 4 * sockets);
+	config->max_held = at_least(1024, 2 * sockets);
+	config->max_sums = max_sums(opts, i, config->max_sockets);
+	config->cgroups = opts->cgroups;
+	config->earlier = s->probes;
+	config->n_earlier = i;
+	code = cgroups1_params(opts, &config->params, s->fault);
+	if (!code)
+		code = compile_filter(s, i, config);
+	if (code)
+		return code;
+	err = probe_open(&s->probes[i], opts->tools[i], config, &missing);
+	if (err)
+		return open_failed(s, &s->probes[i], err, missing);
+	s->n_probes++;
+	if (opts->explain || opts->verbose)
+		probe_explain(&s->probes[i], opts->explain ? stdout : stderr);
+	return 0;
+}
+
 static int open_probes(struct session *s, bool attach)
 {
-	uint32_t sockets = sockets_open();
-	const struct session_opts *opts = s->opts;
 	struct probe_config config;
-	int i, err, code, missing = 0;
+	int i, code, pinned[PINNED_COUNT];
 
-	for (i = 0; i < opts->n_tools; i++) {
+	code = pinned_open(s->opts, pinned, s->fault);
+	for (i = 0; i < s->opts->n_tools && !code; i++) {
 		memset(&config, 0, sizeof(config));
-		config.params.start = s->start;
-		config.params.ring_bytes = opts->ring_bytes;
-		config.params.tool = i;
-		config.params.keep_owners = i == keeper(opts);
-		config.owners = keeper(opts) >= 0;
-		config.params.want_owners = wants_owners(opts, i);
-		config.params.want_mntns = opts->want_mntns;
-		config.params.n_cgroups = opts->n_cgroups;
-		config.max_sockets = opts->max_sockets ? opts->max_sockets
-						       : at_least(32768, 4 * sockets);
-		config.max_held = at_least(1024, 2 * sockets);
-		config.params.flags = opts->flags;
-		config.max_sums = max_sums(opts, i, config.max_sockets);
 		config.attach = attach;
-		config.cgroups = opts->cgroups;
-		config.earlier = s->probes;
-		config.n_earlier = i;
-		code = cgroups1_params(opts, &config.params, s->fault);
-		if (!code)
-			code = compile_filter(s, i, &config);
-		if (code)
-			return code;
-		err = probe_open(&s->probes[i], opts->tools[i], &config, &missing);
-		if (err)
-			return open_failed(s, &s->probes[i], err, missing);
-		s->n_probes++;
-		if (opts->explain || opts->verbose)
-			probe_explain(&s->probes[i], opts->explain ? stdout : stderr);
+		config.pinned = pinned;
+		code = open_probe(s, i, &config);
 	}
-	return 0;
+	pinned_close(pinned);
+	return code;
 }
 
 /* The maps as the first probe made them; the others share them. */
@@ -662,8 +695,9 @@ int session_run(const struct session_opts *opts, struct fault *fault)
 		return fault_set(fault, EXIT_RUNNING, "no memory");
 	s->opts = opts;
 	s->fault = fault;
-	s->readings = (struct readings){ .opts = opts, .rows = &s->rows, .recorder = &s->recorder,
-					 .stats = &s->stats, .fault = fault };
+	s->readings = (struct readings){ .opts = opts, .rows = &s->rows,
+					 .recorder = &s->recorder, .stats = &s->stats,
+					 .fault = fault };
 	/*
 	 * A fixed threshold: the kernel's BTF, megabytes of it, shall not stay in the heap after it
 	 * was freed.

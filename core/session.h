@@ -15,6 +15,8 @@
 #define SESSION_MAX_TOOLS NT_MAX_TOOLS
 #define SESSION_MAX_SHOW 16
 
+enum { PINNED_CGROUPS, PINNED_MNTNS, PINNED_COUNT }; /* see core/pinned.h */
+
 struct session_opts {
 	const struct tool *tools[SESSION_MAX_TOOLS];
 	int n_tools;
@@ -35,6 +37,7 @@ struct session_opts {
 		char *dir;        /* what it means on this host; NULL in a replay */
 	} cgroups[NT_MAX_CGROUPS]; /* [i]: bit i of nt_owner.cgroup_bits */
 	int n_cgroups;
+	const char *pinned[PINNED_COUNT]; /* paths of maps that owners must be in, or NULL */
 	bool want_mntns;
 	uint64_t duration_ns;     /* 0: until stopped */
 	uint64_t max_events;      /* 0: any number */

@@ -12,7 +12,7 @@
 
 #define PLAN_MAX_SLOTS 8
 #define PLAN_MAX_ALTS 5
-#define PLAN_MAX_PROGS 4
+#define PLAN_MAX_PROGS 5
 
 /* One way to see something: programs that work only together, by their names in the .bpf.c. */
 struct attach_alt {
@@ -28,6 +28,8 @@ struct attach_slot {
 	bool optional; /* the tool is still right without it */
 	bool owners;   /* keeps the map of sockets: one tool of a merged run does it for all */
 	bool listeners; /* the same, but of listeners only: where no tool of the run keeps all */
+	bool accepts;  /* so, but not where all tools of the run have OWNERS_CONNECTS */
+	uint32_t flag; /* only where nt_params.flags has these bits; 0: always */
 	struct attach_alt alts[PLAN_MAX_ALTS];
 };
 
@@ -40,10 +42,18 @@ enum {
 	FIELDS_FLOW = FIELDS_LOCAL | FIELDS_REMOTE,
 };
 
+/* Of which sockets the tool wants to know the owners. */
+enum owners {
+	OWNERS_ALL,
+	OWNERS_CONNECTS, /* only of those that called connect(): the others cost nothing */
+};
+
 /* What an option of the tool's own does. Most are other names of what every tool has. */
 enum opt_kind {
-	OPT_SHOW,    /* shows the hidden columns `target` ("a,b"), if any */
+	OPT_SHOW,    /* shows the hidden columns `target` ("a,b"), if any; "a=b": b instead of a */
 	OPT_SAME_AS, /* is the uniform option `target` */
+	OPT_CGROUPMAP, /* only owners whose cgroup v2 id is in the pinned map `arg` */
+	OPT_MNTNSMAP,  /* only those whose mount namespace is */
 	OPT_JOURNAL, /* each row goes to the systemd journal too, see struct journal_field */
 	OPT_COUNT,   /* rows are those of tool->counted */
 	OPT_TABLE,   /* the table has the columns `target` ("a,b"); CSV and JSON are unchanged */
@@ -64,7 +74,14 @@ struct opt {
 	enum opt_kind kind;
 	const char *target;
 	uint32_t flag;    /* also sets these bits of nt_params.flags */
+	uint32_t without; /* cannot be used together with options that set these */
 };
+
+/* bcc's maps, for the tools of bcc that take them; their letters, or 0. */
+#define OPTS_PINNED(cgroup, mntns)                                                                 \
+	{ cgroup, "cgroupmap", "PATH", "only cgroups that this pinned BPF map has",                \
+	  OPT_CGROUPMAP },                                                                         \
+	{ mntns, "mntnsmap", "PATH", "only mount namespaces that it has", OPT_MNTNSMAP }
 
 /* What a word without dashes means. They are optional, in this order. */
 enum arg_kind {
@@ -121,6 +138,7 @@ struct tool {
 	const char *summary; /* one line, without a full stop */
 	const char *const *examples; /* "COMMAND LINE\0what it does", NULL-terminated */
 	uint32_t fields;     /* FIELDS_* */
+	enum owners owners;
 	const struct opt *opts;
 	const struct arg *args;       /* or NULL */
 	const struct column *columns; /* places in the event, in JSON's order */
@@ -145,11 +163,14 @@ struct tool {
  * probes/owner.bpf.h.
  */
 #define ATTACH_OWNER                                                                               \
-	{ .what = "accept", .optional = true, .owners = true,                                      \
+	{ .what = "accept", .optional = true, .owners = true, .accepts = true,                     \
 	  .alts = { { { "nt_accept_fentry" } },                                                    \
 		    { { "nt_accept_kprobe" } },                                                    \
 		    { { "nt_recv_tp" },                                                            \
 		      "who accepts is known only when it first receives or closes" } } },          \
+	ATTACH_OWNER_END
+/* For a tool that sees accept() itself and claims the socket there. */
+#define ATTACH_OWNER_END                                                                           \
 	{ .what = "end of a socket", .owners = true, .alts = { { { "nt_destroy_tp" } } } }
 
 /* Before ATTACH_OWNER, of tools without programs of their own on transitions. */
@@ -205,26 +226,29 @@ struct tool {
 		.type = COL_ENUM, COL_AT(ev, head.owner.how), .flags = COL_HIDDEN, .width = 9,     \
 		.names = names_owner, .n_names = NT_OWNER_CONNECT + 1                              \
 	}
-#define COLUMN_IP_IN_TABLE(ev)                                                                   \
+#define COLUMN_IP_AS(ev, more)                                                                   \
 	{ .name = "ip", .title = "IP", .help = "4 or 6; IPv4-mapped IPv6 is 4", .type = COL_NUM,   \
-	  COL_AT(ev, head.ip), .flags = COL_NULL_ZERO | COL_LEFT, .width = 2 }
-#define COLUMN_IP(ev)                                                                            \
-	{ .name = "ip", .title = "IP", .help = "4 or 6; IPv4-mapped IPv6 is 4", .type = COL_NUM,   \
-	  COL_AT(ev, head.ip), .flags = COL_NULL_ZERO | COL_HIDDEN | COL_LEFT, .width = 2 }
-#define COLUMN_LADDR(ev)                                                                         \
-	{ .name = "laddr", .title = "LADDR", .help = "local address", .type = COL_ADDR,            \
+	  COL_AT(ev, head.ip), .flags = COL_NULL_ZERO | COL_LEFT | (more), .width = 2 }
+#define COLUMN_LADDR_AS(ev, heading)                                                             \
+	{ .name = "laddr", .title = heading, .help = "local address", .type = COL_ADDR,            \
 	  COL_AT(ev, head.laddr), .width = 15 }
-#define COLUMN_LPORT(ev)                                                                         \
-	{ .name = "lport", .title = "LPORT", .help = "local port", .type = COL_NUM,                \
-	  COL_AT(ev, head.lport), .flags = COL_NULL_ZERO | COL_LEFT, .width = 5 }
-#define COLUMN_RADDR(ev)                                                                         \
-	{ .name = "raddr", .title = "RADDR", .help = "remote address", .type = COL_ADDR,           \
+#define COLUMN_LPORT_AS(ev, heading, more)                                                       \
+	{ .name = "lport", .title = heading, .help = "local port", .type = COL_NUM,                \
+	  COL_AT(ev, head.lport), .flags = COL_NULL_ZERO | COL_LEFT | (more), .width = 5 }
+#define COLUMN_RADDR_AS(ev, heading)                                                             \
+	{ .name = "raddr", .title = heading, .help = "remote address", .type = COL_ADDR,           \
 	  COL_AT(ev, head.raddr), .width = 15 }
-#define COLUMN_RPORT(ev)                                                                         \
-	{ .name = "rport", .title = "RPORT", .help = "remote port", .type = COL_NUM,               \
+#define COLUMN_RPORT_AS(ev, heading)                                                             \
+	{ .name = "rport", .title = heading, .help = "remote port", .type = COL_NUM,               \
 	  COL_AT(ev, head.rport), .flags = COL_NULL_ZERO | COL_LEFT, .width = 5 }
+#define COLUMN_IP(ev) COLUMN_IP_AS(ev, COL_HIDDEN)
+#define COLUMN_IP_IN_TABLE(ev) COLUMN_IP_AS(ev, 0)
+#define COLUMN_LADDR(ev) COLUMN_LADDR_AS(ev, "LADDR")
+#define COLUMN_LPORT(ev) COLUMN_LPORT_AS(ev, "LPORT", 0)
+#define COLUMN_RADDR(ev) COLUMN_RADDR_AS(ev, "RADDR")
+#define COLUMN_RPORT(ev) COLUMN_RPORT_AS(ev, "RPORT")
 
-/* All of these, in the order of JSON. */
+/* All of these, in the order of JSON; and those of tools whose table calls the ends otherwise. */
 #define COLUMNS_OWNER(ev)                                                                  \
 	COLUMN_TIME(ev), COLUMN_ELAPSED(ev), COLUMN_PID(ev), COLUMN_TID(ev),               \
 	COLUMN_COMM(ev), COLUMN_UID(ev), COLUMN_CGROUP(ev), COLUMN_NETNS(ev),              \
@@ -234,6 +258,9 @@ struct tool {
 #define COLUMNS_COMMON(ev) COLUMNS_OWNER(ev), COLUMN_IP(ev), COLUMNS_ENDS(ev)
 
 extern const char *const names_owner[NT_OWNER_CONNECT + 1];
+
+#define NAMES_ERRNO 134
+extern const char *const names_errno[NAMES_ERRNO]; /* by number; 0 is none */
 
 #define NAMES_TCP_STATES 14
 extern const char *const names_tcp_state[NAMES_TCP_STATES]; /* the kernel's, by number

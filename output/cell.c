@@ -65,6 +65,13 @@ char *cell_elapsed(struct out *out, char *p, uint64_t time, enum out_format as)
 	return put_nine(p, (uint32_t)(ns % SECOND));
 }
 
+char *cell_elapsed_ns(struct out *out, char *p, uint64_t time)
+{
+	if (time < out->first)
+		*p++ = '-';
+	return put_u64(p, time < out->first ? out->first - time : time - out->first);
+}
+
 /* Only the table scales. */
 static char *put_thousandths(char *p, uint64_t num)
 {
@@ -155,6 +162,8 @@ size_t cell_text(char *buf, size_t size, const struct column *col, const void *r
 
 	if (plain.type == COL_NAME)
 		plain.type = COL_NUM;
+	if (plain.type == COL_HOST)
+		plain.type = COL_ADDR;
 	if (plain.type == COL_TIME)
 		plain.type = COL_ELAPSED;
 	p = out_grow(&out, NULL, (size_t)plain.size * PUT_GROWTH);

@@ -11,6 +11,7 @@
 bool cell_wide_unknown(const struct column *col, const char *at);
 char *cell_time(struct out *out, char *p, uint64_t time, enum out_format as);
 char *cell_elapsed(struct out *out, char *p, uint64_t time, enum out_format as);
+char *cell_elapsed_ns(struct out *out, char *p, uint64_t time);
 char *cell_csv(struct out *out, char *p, const char *text, size_t size);
 char *cell_scaled(char *p, const struct column *col, uint64_t num);
 
@@ -84,7 +85,8 @@ cell_put(struct out *out, char *p, const struct column *col, const char *row, en
 	case COL_TIME:
 		return cell_time(out, p, num, as);
 	case COL_ELAPSED:
-		return cell_elapsed(out, p, num, as);
+		return col->flags & COL_NANO ? cell_elapsed_ns(out, p, num)
+					     : cell_elapsed(out, p, num, as);
 	case COL_STR:
 		return cell_string(out, p, row + col->off, col->size, as);
 	case COL_ADDR:
@@ -101,6 +103,11 @@ cell_put(struct out *out, char *p, const struct column *col, const char *row, en
 		return cell_quote(put_hex(cell_quote(p, as), num), as);
 	case COL_NAME:
 		text = out->names.name ? out->names.name(out->names.ctx, col, num) : NULL;
+		break;
+	case COL_HOST:
+		text = out->names.host ?
+			       out->names.host(out->names.ctx, (const uint8_t *)row + col->off) :
+			       NULL;
 		break;
 	default:
 		return cell_rest(p, col, row, as);

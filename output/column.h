@@ -21,7 +21,8 @@ enum col_type {
 	 * u64 CLOCK_MONOTONIC ns; JSON, CSV: RFC 3339 UTC with nanoseconds; table: local HH:MM:SS
 	 */
 	COL_TIME,
-	COL_ELAPSED, /* the same field; everywhere: seconds since the first row, table %.6f */
+	/* the same field; everywhere: seconds since the first row, table %.6f; see COL_NANO */
+	COL_ELAPSED,
 	COL_STR,     /* char[size], ends at NUL or at size; any byte may occur */
 	COL_ADDR,    /* 16 bytes, network order, IPv4 as ::ffff:a.b.c.d and printed as IPv4 */
 	COL_ENUM,    /* index into names[]; beyond n_names: the number as text */
@@ -39,6 +40,7 @@ enum col_type {
 	COL_AVG,     /* of the values of a COL_HIST at the same place, rounded down; or unknown */
 	COL_RATIO,   /* the u64 at `off` divided by that at `guard`, rounded down; 0 if that is 0 */
 	COL_INT,     /* a plain number that may be below 0; it has no COL_NULL_* */
+	COL_HOST,    /* an address as COL_ADDR, that struct out_names turns into its name */
 };
 
 enum {
@@ -52,13 +54,15 @@ enum {
 	COL_LEFT = 1 << 6,       /* table: numbers left-aligned too; text always is */
 	COL_FINE = 1 << 7,       /* table: COL_NSEC with three decimals */
 	COL_MICRO = 1 << 10,     /* table: COL_NSEC in whole microseconds */
-	COL_NANO = 1 << 11,      /* table: COL_NSEC as it is */
+	/* table: COL_NSEC as it is; everywhere: COL_ELAPSED in whole ns */
+	COL_NANO = 1 << 11,
 	COL_PER_SECOND = 1 << 12, /* COL_RATIO: the divisor is in ns */
 	COL_SHORT = 1 << 13,     /* table: above 1000 as 1.23K, above 1000000 as 1.23M */
 	COL_QUIET = 1 << 14,     /* what names a histogram in the table: left out when it is zero */
 	/* Of rows that are put together from parts: the sum, the largest; u64. */
 	COL_ADD = 1 << 8,
 	COL_MAX = 1 << 9,
+	COL_ASKED = 1 << 14,     /* in no form by default, unless an option shows it */
 };
 
 struct column {

@@ -17,10 +17,12 @@
 enum out_format { OUT_TABLE, OUT_CSV, OUT_JSON };
 
 /*
- * Turns the ids of COL_NAME columns into text. NULL: unknown. The text lives until the next call.
+ * Turns the ids of COL_NAME columns, and the addresses of COL_HOST columns, into text. NULL:
+ * unknown. The text lives until the next call.
  */
 struct out_names {
 	const char *(*name)(void *ctx, const struct column *col, uint64_t id);
+	const char *(*host)(void *ctx, const uint8_t addr[16]);
 	void *ctx;
 };
 
@@ -54,7 +56,11 @@ struct view_opts {
 	const char *const *table; /* names, in the order of the table; others are hidden there.
 				     NULL: as `columns` */
 	const char *spec;              /* the word of --columns, or NULL */
-	const char *const *unhide;     /* names whose COL_HIDDEN does not count, or NULL */
+	/*
+	 * Lists of words, or NULL. "a,b": their COL_HIDDEN does not count; "a=b": where the table
+	 * would show a it shows b.
+	 */
+	const char *const *unhide;
 };
 
 /*
@@ -95,9 +101,9 @@ void columns_help(FILE *to, const struct column *columns);
 
 /*
  * One value as the table shows it, without padding: for messages and tests. Knowing no clock and no
- * names, it shows COL_TIME and COL_ELAPSED as seconds of CLOCK_MONOTONIC and COL_NAME as its
- * number. Returns the length of the text; what does not fit is cut, and buf ends with NUL unless
- * size is 0.
+ * names, it shows COL_TIME and COL_ELAPSED as seconds of CLOCK_MONOTONIC, COL_NAME as its number
+ * and COL_HOST as its address. Returns the length of the text; what does not fit is cut, and buf
+ * ends with NUL unless size is 0.
  */
 size_t cell_text(char *buf, size_t size, const struct column *col, const void *row);
 

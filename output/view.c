@@ -46,18 +46,33 @@ static const struct column *find_column(const struct column *columns, const char
 	return NULL;
 }
 
-/* One of `lists`, each "a" or "a,b", has the name. */
-static bool is_listed(const char *const *lists, const char *name)
+/* What follows `name` and `mark` in a word of these lists; a word ends at a comma. Or NULL. */
+static const char *listed(const char *const *lists, const char *name, char mark)
 {
 	size_t len = strlen(name);
 
-	for (; lists && *lists; lists++)
+	for (; lists && *lists; lists++) {
 		for (const char *word = *lists; word; word = strchr(word, ',')) {
 			word += *word == ',';
-			if (strcspn(word, ",") == len && !memcmp(word, name, len))
-				return true;
+			if (!strncmp(word, name, len) &&
+			    (word[len] == mark || (!mark && word[len] == ',')))
+				return word + len + !!mark;
 		}
-	return false;
+	}
+	return NULL;
+}
+
+static void pick_shown(struct pick *pick, const struct view_opts *opts, const struct column *col)
+{
+	const struct column *other = NULL;
+	const char *name;
+
+	if (!col || (col->flags & COL_HIDDEN && !listed(opts->unhide, col->name, 0)))
+		return;
+	name = listed(opts->unhide, col->name, '=');
+	if (name)
+		other = find_column(opts->columns, name, strcspn(name, ","));
+	pick_add(pick, other ? other : col);
 }
 
 static void pick_table(struct pick *pick, const struct view_opts *opts)
@@ -65,14 +80,10 @@ static void pick_table(struct pick *pick, const struct view_opts *opts)
 	const char *const *name;
 	const struct column *col;
 
-	for (name = opts->table; name && *name; name++) {
-		col = find_column(opts->columns, *name, strlen(*name));
-		if (col && (!(col->flags & COL_HIDDEN) || is_listed(opts->unhide, *name)))
-			pick_add(pick, col);
-	}
+	for (name = opts->table; name && *name; name++)
+		pick_shown(pick, opts, find_column(opts->columns, *name, strlen(*name)));
 	for (col = opts->columns; !opts->table && col->name; col++)
-		if (!(col->flags & COL_HIDDEN) || is_listed(opts->unhide, col->name))
-			pick_add(pick, col);
+		pick_shown(pick, opts, col);
 }
 
 static void pick_defaults(struct pick *pick, const struct view_opts *opts, enum out_format format)
@@ -88,7 +99,8 @@ static void pick_defaults(struct pick *pick, const struct view_opts *opts, enum 
 		pick->implied = true;
 	}
 	for (col = opts->columns; col->name; col++)
-		if (!(col->flags & COL_TABLE_ONLY))
+		if (!(col->flags & COL_TABLE_ONLY) &&
+		    (!(col->flags & COL_ASKED) || listed(opts->unhide, col->name, 0)))
 			pick_add(pick, col);
 }
 
@@ -204,7 +216,7 @@ static int prepare_field(struct view *view, struct field *f, const struct column
 	return f->lead ? 0 : -ENOMEM;
 }
 
-/* The most that a line of this view can take, texts of COL_NAME and COL_ENUM not counted. */
+/* The most that a line of this view can take, without texts that names stand for. */
 static size_t view_bound(const struct view *view)
 {
 	size_t bound = view->head_len + view->out->tool_width + PUT_SPARE;

@@ -37,6 +37,19 @@ struct nt_owner {
 	__u8 pad[5];
 };
 
+/* One tool of a run keeps the map of sockets; the others read it. */
+enum nt_keep {
+	NT_KEEP_NOTHING,
+	NT_KEEP_CONNECTS, /* only those that called connect() */
+	NT_KEEP_ALL,
+};
+
+/* What a record of the ring is. */
+enum nt_kind {
+	NT_ROW,
+	NT_DNS, /* struct nt_dns: no event, nobody counts it */
+};
+
 /* The head of every event. Filters read these fields by offset, so each stands alone. */
 struct nt_event {
 	__u64 time;       /* ns, CLOCK_MONOTONIC (bpf_ktime_get_ns) */
@@ -49,7 +62,19 @@ struct nt_event {
 	__u8 ip;          /* 4 or 6; IPv4-mapped IPv6 is 4 */
 	__u8 tool;        /* index of the tool in the session */
 	__u8 out;         /* of a row of nt_sums: the filter rejects it */
-	__u8 pad[5];
+	__u8 kind;        /* enum nt_kind */
+	__u8 pad[4];
+};
+
+#define NT_DNS_SMALL 512 /* the largest answer without EDNS */
+#define NT_DNS_LARGE 4096
+
+/* An answer of a DNS server, as it came. */
+struct nt_dns {
+	struct nt_event head; /* time: when it came; raddr, rport: the server */
+	__u16 len;            /* of `data` */
+	__u8 data[NT_DNS_LARGE]; /* NT_DNS_SMALL where that is enough */
+	__u8 pad[6];
 };
 
 /* What leads the rows of nt_sums (probes/sums.bpf.h). */
@@ -66,6 +91,11 @@ struct nt_hist {
 	__u64 slots[NT_HIST_SLOTS];
 };
 
+enum {
+	NT_PINNED_CGROUPS = 1, /* nt_cgroupmap */
+	NT_PINNED_MNTNS = 2,   /* nt_mntnsmap */
+};
+
 /*
  * Set by the session before the probes are loaded (.rodata.params): the verifier removes what is
  * switched off.
@@ -78,10 +108,11 @@ struct nt_params {
 	__u32 n_cgroups;     /* that filters ask for; the v2 ones are in the map nt_cgroups */
 	__u32 flags;         /* the tool's own, set by its options (struct opt) */
 	__u8 tool;           /* nt_event.tool */
-	__u8 keep_owners;    /* this object keeps the map of sockets; the others read it */
+	__u8 keep_owners;    /* enum nt_keep: what this object keeps in the map of sockets */
 	__u8 want_mntns;
 	__u8 want_owners;    /* by columns or by the filter of this tool */
-	__u8 pad[4];
+	__u8 pinned;         /* NT_PINNED_*: the maps of others that a row's owner must be in */
+	__u8 pad[3];
 };
 
 /*
@@ -107,6 +138,7 @@ struct nt_reader {
  */
 struct nt_sock {
 	__u64 birth;  /* ns, CLOCK_MONOTONIC: ESTABLISHED, or SYN_SENT till then; 0: before us */
+	__u64 syn_sent; /* ns: SYN_SENT of its last connect(); 0: none, or before us */
 	__u32 active; /* it called connect(): its SYN is counted in bytes_acked */
 	__u32 pad;
 	struct nt_owner owner;

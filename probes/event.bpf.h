@@ -4,9 +4,10 @@
 #define NT_EVENT_BPF_H
 
 #include "kernel.h"
-#include "filter.bpf.h"
 
 const volatile struct nt_params nt_params SEC(".rodata.params");
+
+#include "filter.bpf.h" /* asks nt_params */
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);

@@ -22,7 +22,7 @@
  * NT_FILTER_SLOTS no-ops behind it, and a jump over those left (probe_splice()). Unpatched,
  * everything passes.
  */
-static __attribute__((noinline)) int nt_filter(const void *event)
+static __attribute__((noinline)) int nt_expression(const void *event)
 {
 	register const void *in asm("r1") = event;
 	register long verdict asm("r0");
@@ -35,6 +35,36 @@ static __attribute__((noinline)) int nt_filter(const void *event)
 		     : "r"(in)
 		     : "r2", "r3", "r4", "r5", "memory");
 	return verdict;
+}
+
+/* Stand for maps that others made and pinned (core/pinned.h). */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1);
+	__type(key, __u64); /* cgroup v2 id */
+	__type(value, __u64);
+} nt_cgroupmap SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1);
+	__type(key, __u64); /* mount namespace, inode */
+	__type(value, __u32);
+} nt_mntnsmap SEC(".maps");
+
+/* `event` starts with a struct nt_event. */
+static __always_inline int nt_filter(const void *event)
+{
+	const struct nt_owner *owner = &((const struct nt_event *)event)->owner;
+	__u64 key;
+
+	key = owner->cgroup;
+	if (nt_params.pinned & NT_PINNED_CGROUPS && !bpf_map_lookup_elem(&nt_cgroupmap, &key))
+		return 0;
+	key = owner->mntns;
+	if (nt_params.pinned & NT_PINNED_MNTNS && !bpf_map_lookup_elem(&nt_mntnsmap, &key))
+		return 0;
+	return nt_expression(event);
 }
 
 #else

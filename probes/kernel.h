@@ -41,7 +41,7 @@ enum bpf_map_type {
 	BPF_MAP_TYPE_RINGBUF = 27,
 };
 enum { BPF_ANY, BPF_NOEXIST, BPF_EXIST };
-enum { BPF_F_MMAPABLE = 1U << 10 };
+enum { BPF_F_NO_PREALLOC = 1U << 0, BPF_F_MMAPABLE = 1U << 10 };
 enum { BPF_RB_NO_WAKEUP = 1, BPF_RB_FORCE_WAKEUP = 2 };
 enum { BPF_RB_AVAIL_DATA = 0 };
 
@@ -104,11 +104,17 @@ enum {
 };
 
 /* include/uapi/asm-generic/errno.h */
+#define EINTR 4
+#define MAX_ERROR 133 /* the last one that has a name */
 #define EPIPE 32
+#define ECONNABORTED 103
+#define EISCONN 106
 #define ECONNRESET 104
 #define ETIMEDOUT 110
 #define ECONNREFUSED 111
 #define EHOSTUNREACH 113
+#define EALREADY 114
+#define EINPROGRESS 115
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
@@ -146,6 +152,7 @@ struct sock_common {
 	__u16 skc_num;
 	unsigned short skc_family;
 	volatile unsigned char skc_state;
+	unsigned char skc_ipv6only : 1;
 	possible_net_t skc_net;
 	struct in6_addr skc_v6_daddr;
 	struct in6_addr skc_v6_rcv_saddr;
@@ -162,6 +169,8 @@ struct sock {
 	socket_lock_t sk_lock;
 	__u16 sk_protocol; /* 16 bits wide since 5.6 (bf9765145b85) */
 	int sk_err;
+	__u8 sk_shutdown;
+	struct socket *sk_socket; /* NULL: no process holds it (not yet accepted, or closed) */
 	__u32 sk_ack_backlog; /* of a listener: how many connections wait for accept() */
 	__u32 sk_max_ack_backlog;
 };
@@ -182,6 +191,7 @@ struct request_sock_queue {
 struct inet_connection_sock {
 	struct inet_sock icsk_inet;
 	struct request_sock_queue icsk_accept_queue; /* of a listener */
+	__u8 icsk_pending; /* which timer is set, 0: none */
 };
 
 struct mptcp_sock {
@@ -212,6 +222,7 @@ struct tcp_sock {
 	__u64 bytes_acked;
 	__u64 bytes_sent;
 	__u64 bytes_retrans;
+	__u32 rcv_nxt;
 	__u32 snd_una;
 	__u32 snd_nxt;
 	__u32 write_seq;

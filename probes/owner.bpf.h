@@ -55,7 +55,9 @@ static __always_inline struct nt_sock *nt_sock(const struct sock *sk)
 static __always_inline void nt_remember(const struct sock *sk, __u64 birth, bool active,
 					enum nt_owner_how how)
 {
-	struct nt_sock new = { .birth = birth, .active = active };
+	struct nt_sock new = { .birth = birth,
+			       .syn_sent = how == NT_OWNER_CONNECT ? birth : 0,
+			       .active = active };
 	struct nt_counters *count;
 	struct nt_reader *reader;
 	__u32 zero = 0;
@@ -166,6 +168,8 @@ static __always_inline void nt_on_state(const struct sock *sk, int oldstate, int
 		return;
 	if (newstate == TCP_SYN_SENT)
 		nt_remember(sk, bpf_ktime_get_ns(), true, NT_OWNER_CONNECT);
+	else if (nt_params.keep_owners == NT_KEEP_CONNECTS)
+		return;
 	else if (newstate == TCP_ESTABLISHED)
 		nt_on_established(sk);
 	else if (newstate == TCP_LISTEN || oldstate == TCP_LISTEN)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * A connect() when its SYN goes out, for kernels that allow neither fentry nor kprobes: the callback
- * of tcp_connect(), for programs at the root of the cgroup v2 hierarchy. The caller is the current
- * task and the local port is known.
+ * A connect() when its SYN goes out, for kernels that allow neither fentry nor kprobes: the
+ * callback of tcp_connect() for programs at the root of the cgroup v2 hierarchy. The caller is the
+ * current task and the local port is known.
  *
  *	SEC("sockops")
  *	int name(struct bpf_sock_ops *ops)

@@ -85,3 +85,41 @@ def count_keys(of):
         n += 1
     os.close(fd)
     return n
+
+
+_CGROUP_SOCK_ADDR, _INET4_CONNECT, _INET6_CONNECT = 18, 10, 11
+_PROG_LOAD, _PROG_ATTACH = 5, 8
+
+
+def refuse_connects(cgroup):
+    """connect() of IPv4 and IPv6 fails with EPERM in this cgroup (a directory) as long as it is."""
+    code = struct.pack("<BBhiBBhi", 0xb7, 0, 0, 0, 0x95, 0, 0, 0)  # r0 = 0; exit
+    insns, licence = ctypes.create_string_buffer(code), ctypes.create_string_buffer(b"GPL")
+    directory = os.open(cgroup, os.O_RDONLY)
+    for kind in (_INET4_CONNECT, _INET6_CONNECT):
+        program, _ = _bpf(_PROG_LOAD, struct.pack(
+            "IIQQIIQII16sII", _CGROUP_SOCK_ADDR, len(code) // 8, ctypes.addressof(insns),
+            ctypes.addressof(licence), 0, 0, 0, 0, 0, b"refuse", 0, kind))
+        _bpf(_PROG_ATTACH, struct.pack("IIII", directory, program, kind, 0))
+        os.close(program)
+    os.close(directory)
+
+
+class Pinned:
+    """A hash map of our own with keys of 8 bytes, pinned at `path`."""
+
+    def __init__(self, path, value_size, kind=1, key_size=8):
+        self.value_size = value_size
+        # BPF_MAP_CREATE, BPF_OBJ_PIN
+        self.fd, _ = _bpf(0, struct.pack("IIIII", kind, key_size, value_size, 16, 0))
+        name = ctypes.create_string_buffer(path.encode())
+        _bpf(6, struct.pack("QI", ctypes.addressof(name), self.fd))
+
+    def add(self, key):
+        number, value = ctypes.c_uint64(key), ctypes.create_string_buffer(self.value_size)
+        _bpf(2, struct.pack("IIQQQ", self.fd, 0, ctypes.addressof(number), ctypes.addressof(value),
+                            0))
+
+    def remove(self, key):
+        number = ctypes.c_uint64(key)
+        _bpf(3, struct.pack("IIQ", self.fd, 0, ctypes.addressof(number)))

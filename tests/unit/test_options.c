@@ -25,7 +25,7 @@
 #define DISLIKED 101
 #define MAX_ARGS 32
 
-extern const struct tool tcplife_tool;
+extern const struct tool tcplife_tool, tcptracer_tool;
 
 typedef bool (*check_fn)(const struct session_opts *opts);
 
@@ -42,6 +42,7 @@ static const struct opt own_opts[] = {
 	{ 'o', "other", NULL, "show the IP version", OPT_SHOW, "ip" },
 	{ 'P', "port", "P[,P-P]", "same as --port", OPT_SAME_AS, "port" },
 	{ 'h', "hidden", NULL, "show the time", OPT_SHOW, "time" },
+	{ 'L', NULL, NULL, "show the local port", OPT_SHOW, "lport" },
 	{ 0 },
 };
 
@@ -556,9 +557,50 @@ static bool shows_netns(const struct session_opts *o)
 static bool verbose(const struct session_opts *o) { return o->verbose && !o->show[0]; }
 static bool shows_time(const struct session_opts *o) { return !strcmp(o->show[0], "time"); }
 
+static bool shows_long(const struct session_opts *o)
+{
+	return !strcmp(o->show[0], "netns,letter=type,elapsed=elapsed_ns") && !o->show[1] &&
+	       !o->verbose;
+}
+
+static bool has_maps(const struct session_opts *o)
+{
+	return !strcmp(o->pinned[PINNED_CGROUPS], "/c") &&
+	       !strcmp(o->pinned[PINNED_MNTNS], "/m") && o->want_mntns && unfiltered(o);
+}
+
+static bool has_cgroups(const struct session_opts *o)
+{
+	return !strcmp(o->pinned[PINNED_CGROUPS], "/c") && !o->pinned[PINNED_MNTNS] &&
+	       !o->want_mntns;
+}
+
+static void test_maps(void **state)
+{
+	const struct session_opts with = { .tools = { &tcptracer_tool }, .n_tools = 1 };
+	struct result r;
+
+	(void)state;
+	assert_int_equal(run_tool(&tcptracer_tool, "--cgroupmap /c", has_cgroups).code, PARSED);
+	assert_int_equal(run_tool(&tcptracer_tool, "--cgroupmap /c --mntnsmap /m", has_maps).code,
+			 PARSED);
+	assert_int_equal(run_tool(&tcptracer_tool, "-C/c -M /m", has_maps).code, PARSED);
+	r = run_with(&with, true, "file.nt --mntnsmap /m", NULL);
+	assert_int_equal(r.code, EXIT_USAGE);
+	assert_non_null(strstr(r.err, "--mntnsmap"));
+}
+
 static void test_tool_letters(void **state)
 {
+	struct result r;
+
 	(void)state;
+	/* bcc's meaning of --verbose is that of the letter, and it is told once. */
+	assert_int_equal(run_tool(&tcptracer_tool, "-v", shows_long).code, PARSED);
+	assert_int_equal(run_tool(&tcptracer_tool, "--verbose", shows_long).code, PARSED);
+	r = run_tool(&tcptracer_tool, "--help", NULL);
+	assert_non_null(strstr(r.out, "-v, --verbose"));
+	assert_null(strstr(strstr(r.out, "--verbose") + 1, "--verbose"));
 	assert_int_equal(run_tool(&flow_tool, "-v", shows_netns).code, PARSED);
 	assert_int_equal(run_tool(&flow_tool, "--verbose", verbose).code, PARSED);
 	assert_int_equal(run_tool(&flow_tool, "-o", shows_ip).code, PARSED);
@@ -566,6 +608,32 @@ static void test_tool_letters(void **state)
 	assert_int_equal(run_tool(&flow_tool, "-P 443", passes).code, PARSED);
 	assert_int_equal(run_tool(&flow_tool, "--port 80", rejects).code, PARSED);
 	assert_int_equal(run_tool(&flow_tool, "-h", shows_time).code, PARSED);
+}
+
+static bool shows_lport(const struct session_opts *o) { return !strcmp(o->show[0], "lport"); }
+
+/* What bcc shows by a long name that is a filter here. */
+static void test_bare_filter(void **state)
+{
+	static const char *const bare[] = {
+		"--lport", "-v --lport", "--lport -v", "--lport --json",
+	};
+	struct result r;
+
+	(void)state;
+	assert_int_equal(run_tool(&flow_tool, "-L", shows_lport).code, PARSED);
+	assert_int_equal(run_tool(&flow_tool, "--lport 8000", passes).code, PARSED);
+	for (size_t i = 0; i < sizeof(bare) / sizeof(*bare); i++) {
+		r = run_tool(&flow_tool, bare[i], NULL);
+		assert_int_equal(r.code, EXIT_USAGE);
+		assert_string_equal(r.err, "nettrace tool: --lport is a filter and needs a value; "
+					   "-L shows the column\n");
+	}
+	r = run_tool(&flow_tool, "--rport", NULL);
+	assert_int_equal(r.code, EXIT_USAGE);
+	assert_null(strstr(r.err, "is a filter"));
+	r = run("--lport -5", NULL);
+	assert_null(strstr(r.err, "is a filter"));
 }
 
 static void test_merged(void **state)
@@ -709,7 +777,9 @@ int main(void)
 		cmocka_unit_test(test_empty_lists),
 		cmocka_unit_test(test_bad_filter),
 		cmocka_unit_test(test_not_this_field),
+		cmocka_unit_test(test_maps),
 		cmocka_unit_test(test_tool_letters),
+		cmocka_unit_test(test_bare_filter),
 		cmocka_unit_test(test_merged),
 		cmocka_unit_test(test_replay),
 		cmocka_unit_test(test_help),

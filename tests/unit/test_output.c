@@ -73,7 +73,7 @@ struct sink {
 
 static void sink_open(struct sink *s, enum out_format format, bool header)
 {
-	struct out_names names = { name_of, name_text };
+	struct out_names names = { .name = name_of, .ctx = name_text };
 
 	memset(s, 0, sizeof(*s));
 	s->fd = memfd_create("out", 0);
@@ -677,6 +677,82 @@ static void test_columns(void **state)
 	check_spec(OUT_JSON, "elapsed", "{\"tool\":\"tool_t\",\"elapsed\":0.000000000}\n");
 }
 
+static void check_unhide(enum out_format format, const char *const *unhide, const char *spec,
+			 const char *want)
+{
+	static const char *const table[] = { "num", "cgroup", "comm", NULL };
+	struct row row = sample();
+	struct view *view;
+	struct sink s;
+
+	sink_open(&s, format, true);
+	assert_int_equal(
+		view_new(&view, s.out,
+			 &(struct view_opts){ .tool = "t", .columns = all, .table = table,
+					      .spec = spec, .unhide = unhide },
+			 NULL, NULL),
+		0);
+	view_row(view, &row);
+	assert_string_equal(sink_text(&s), want);
+	view_free(view);
+	sink_close(&s);
+}
+
+static void test_replaced(void **state)
+{
+	static const char *const more[] = { "cgroup,num=bytes", NULL };
+	static const char *const two[] = { "num=kind,comm=flag", "cgroup", NULL };
+	static const char *const hidden[] = { "cgroup=flag", NULL };
+	static const char *const again[] = { "num=comm,nu=kind,numb=kind,comm=nope", NULL };
+
+	(void)state;
+	check_unhide(OUT_TABLE, NULL, NULL, "NUM    COMM\n42     nginx\n");
+	check_unhide(OUT_TABLE, more, NULL,
+		     "    KB CGROUP COMM\n   120 /system.slice/a.service nginx\n");
+	check_unhide(OUT_TABLE, two, NULL,
+		     "KIND CGROUP FLAG\nnone /system.slice/a.service true\n");
+	/* What is not shown is not replaced. */
+	check_unhide(OUT_TABLE, hidden, NULL, "NUM    COMM\n42     nginx\n");
+	check_unhide(OUT_TABLE, again, NULL, "COMM\nnginx\n");
+	check_unhide(OUT_TABLE, two, "+num,-flag",
+		     "KIND CGROUP NUM\nnone /system.slice/a.service 42\n");
+	check_unhide(OUT_TABLE, two, "num,comm", "NUM    COMM\n42     nginx\n");
+	check_unhide(OUT_CSV, two, "num,comm", "num,comm\n42,nginx\n");
+}
+
+/* Whole nanoseconds since the first row, which came before an earlier one. */
+static void test_elapsed_ns(void **state)
+{
+	static const struct column ns[] = {
+		{ "ns", "TIME(ns)", "since the first", COL_ELAPSED, AT(time),
+		  .flags = COL_NANO | COL_LEFT },
+		{ 0 },
+	};
+	static const char *const want[] = {
+		"TIME(ns)\n0\n1234567890123\n-1\n", "tool,ns\nt,0\nt,1234567890123\nt,-1\n",
+		"{\"tool\":\"t\",\"ns\":0}\n{\"tool\":\"t\",\"ns\":1234567890123}\n"
+		"{\"tool\":\"t\",\"ns\":-1}\n",
+	};
+	struct row row = sample();
+	struct view *view;
+	struct sink s;
+
+	(void)state;
+	for (enum out_format format = OUT_TABLE; format <= OUT_JSON; format++) {
+		sink_open(&s, format, true);
+		view = make_view(&s, "t", ns, NULL);
+		row.time = 5;
+		view_row(view, &row);
+		row.time = 1234567890128;
+		view_row(view, &row);
+		row.time = 4;
+		view_row(view, &row);
+		assert_string_equal(sink_text(&s), want[format]);
+		view_free(view);
+		sink_close(&s);
+	}
+}
+
 static void check_bad(enum out_format format, const char *spec, int err, size_t at, size_t len)
 {
 	const char *bad = NULL;
@@ -1207,6 +1283,8 @@ int main(void)
 		cmocka_unit_test(test_widths),
 		cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_columns),
+		cmocka_unit_test(test_replaced),
+		cmocka_unit_test(test_elapsed_ns),
 		cmocka_unit_test(test_bad_columns),
 		cmocka_unit_test(test_merged),
 		cmocka_unit_test(test_merged_tool),

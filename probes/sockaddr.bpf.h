@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The address that a system call was given, as the peer of an event. */
+#ifndef NT_SOCKADDR_BPF_H
+#define NT_SOCKADDR_BPF_H
+
+#include "kernel.h"
+#include "sock.bpf.h"
+
+/* What struct sockaddr_in and struct sockaddr_in6 have in common (include/uapi/linux/in6.h). */
+struct nt_sockaddr {
+	__u16 family;
+	__be16 port;
+	__be32 ip4; /* of the other: its flow label */
+	__be32 ip6[4];
+};
+
+/* Kernel memory as a type of our choice: 6.2; under lockdown=confidentiality nothing else can. */
+extern void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym __weak;
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+struct sockaddr_in6 {
+	unsigned short sin6_family;
+	__be16 sin6_port;
+	__be32 sin6_flowinfo;
+	struct in6_addr sin6_addr;
+};
+
+#pragma clang attribute pop
+
+/* From kernel memory, in a program that reads directly or in one that does not. */
+static __always_inline void nt_read_sockaddr(struct nt_sockaddr *to, const void *addr,
+					     enum nt_way way)
+{
+	const struct sockaddr_in6 *in6;
+
+	if (way == NT_DIRECT && bpf_rdonly_cast) {
+		in6 = bpf_rdonly_cast(addr, bpf_core_type_id_kernel(struct sockaddr_in6));
+		to->family = in6->sin6_family;
+		to->port = in6->sin6_port;
+		to->ip4 = in6->sin6_flowinfo;
+		nt_put_ip6((__u8 *)to->ip6, in6->sin6_addr.in6_u.u6_addr32);
+	} else {
+		bpf_probe_read_kernel(to, sizeof(*to), addr);
+	}
+}
+
+/* From user memory; of an IPv4 address no more than its own bytes need to be there. */
+static __always_inline void nt_read_user_sockaddr(struct nt_sockaddr *to, const void *addr)
+{
+	if (bpf_probe_read_user(to, sizeof(*to), addr))
+		bpf_probe_read_user(to, offsetof(struct nt_sockaddr, ip6), addr);
+}
+
+/* false: neither an IPv4 nor an IPv6 address. */
+static __always_inline bool nt_put_peer(struct nt_event *e, const struct nt_sockaddr *peer)
+{
+	if (peer->family == AF_INET)
+		nt_put_ip4(e->raddr, peer->ip4);
+	else if (peer->family == AF_INET6)
+		nt_put_ip6(e->raddr, peer->ip6);
+	else
+		return false;
+	e->rport = bpf_ntohs(peer->port);
+	e->ip = nt_ip_of(e->raddr);
+	return true;
+}
+
+#endif

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* One event for each connect() that ends, well or not. */
+#include "kernel.h"
+#include "sock.bpf.h"
+#include "owner.bpf.h"
+#include "tcpconnlat.h"
+
+/*
+ * Until 6.11 (853c3bd7b791) the caller may take the error between sk_error_report() and CLOSE. When
+ * it is the timer's doing no timer is set any more; ICMP leaves that of the SYN.
+ */
+static __always_inline enum tcpconnlat_result result_taken(const struct tcp_sock *tp)
+{
+	const struct inet_connection_sock *icsk = &tp->inet_conn;
+
+	if (bpf_core_field_exists(icsk->icsk_pending) && !icsk->icsk_pending)
+		return TCPCONNLAT_TIMEOUT;
+	return TCPCONNLAT_UNREACHABLE;
+}
+
+/*
+ * tcp_reset(), tcp_v4_err() and tcp_write_err() set sk_err before they announce CLOSE. A close(),
+ * and a connect() that found no port, leave it zero; tcp_abort() leaves ECONNABORTED. All other
+ * errors stand for what ICMP says (icmp_err_convert[], icmpv6_err_convert()), be it at once or,
+ * kept in sk_err_soft meanwhile, when the SYNs have come to an end.
+ */
+static __always_inline enum tcpconnlat_result
+result_of(const struct sock *sk, const struct tcp_sock *tp, int newstate)
+{
+	if (newstate == TCP_ESTABLISHED)
+		return TCPCONNLAT_ESTABLISHED;
+	switch (sk->sk_err) {
+	case 0:
+		return nt_in_task(sk) ? TCPCONNLAT_ABORTED : result_taken(tp);
+	case ECONNABORTED:
+		return TCPCONNLAT_ABORTED;
+	case ECONNREFUSED:
+		return TCPCONNLAT_REFUSED;
+	case ECONNRESET:
+	case EPIPE:
+		return TCPCONNLAT_RESET;
+	case ETIMEDOUT:
+		return TCPCONNLAT_TIMEOUT;
+	}
+	return TCPCONNLAT_UNREACHABLE;
+}
+
+/* Both ends may connect at once: SYN_SENT, SYN_RECV, ESTABLISHED. A child begins in SYN_RECV. */
+static __always_inline bool is_connect(const struct nt_sock *s, int oldstate)
+{
+	return oldstate == TCP_SYN_SENT || (oldstate == TCP_SYN_RECV && s && s->active);
+}
+
+static __always_inline void connect_end(struct sock *sk, const struct nt_sock *s, int newstate)
+{
+	const struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+	struct tcpconnlat_event e = { .head.time = bpf_ktime_get_ns() };
+
+	if (!tp)
+		return;
+	e.latency_ns = s && s->syn_sent ? e.head.time - s->syn_sent : -1;
+	e.result = result_of(sk, tp, newstate);
+	nt_fill_flow(&e.head, sk, tp->inet_conn.icsk_inet.inet_sport);
+	nt_fill_owner(&e.head, sk, s);
+	nt_emit(&e, sizeof(e));
+}
+
+static __always_inline int on_state(struct sock *sk, int oldstate, int newstate, enum nt_turn turn)
+{
+	const struct nt_sock *s;
+	bool ends;
+
+	if (newstate == TCP_SYN_RECV || newstate == TCP_CLOSE_WAIT || newstate == TCP_FIN_WAIT2 ||
+	    newstate == TCP_CLOSING || sk->sk_protocol != IPPROTO_TCP)
+		return 0;
+	s = nt_sock(sk);
+	ends = is_connect(s, oldstate);
+	if (!ends && newstate != TCP_SYN_SENT && nt_params.keep_owners != NT_KEEP_ALL)
+		return 0;
+	if (nt_is_done(sk, newstate, turn))
+		return 0;
+	if (ends)
+		connect_end(sk, s, newstate);
+	nt_on_state(sk, oldstate, newstate);
+	nt_done(sk, newstate);
+	return 0;
+}
+
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(tcpconnlat_state, struct sock *sk, int oldstate, int newstate)
+{
+	return on_state(sk, oldstate, newstate, NT_FIRST);
+}
+
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(tcpconnlat_state_again, struct sock *sk, int oldstate, int newstate)
+{
+	return on_state(sk, oldstate, newstate, NT_SECOND);
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";

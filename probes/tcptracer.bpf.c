@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * One event for each connection that is established by connect(), returned by accept(), or closed.
+ * The close is that of the last descriptor where tcp_close() can be watched, else the transition
+ * that it causes: a FIN or reset of either side, whichever ends ESTABLISHED (CLOSE_WAIT) for us.
+ */
+#include "kernel.h"
+#include "sock.bpf.h"
+#include "owner.bpf.h"
+#include "syscall.bpf.h"
+#include "tcptracer.h"
+
+#define SEND_SHUTDOWN 2 /* include/net/sock.h */
+
+/* What two programs see besides transitions, see nt_is_done(). */
+enum { DONE_ACCEPT = 0x40, DONE_CLOSE };
+
+/* Who sees close(). */
+enum closes { CLOSE_BY_CALL, CLOSE_BY_STATE };
+
+static __always_inline void send(const struct sock *sk, __be16 sport, enum tcptracer_type type,
+				 enum nt_way way)
+{
+	struct tcptracer_event e = { .head.time = bpf_ktime_get_ns(), .type = type };
+
+	nt_read_flow(&e.head, sk, sport, way);
+	if (nt_is_tcp(sk, way))
+		nt_read_owner(&e.head, sk, nt_sock(sk), way);
+	else /* the map does not have MPTCP's own sockets */
+		nt_current(&e.head.owner, NT_OWNER_ACCEPT);
+	nt_emit(&e, sizeof(e));
+}
+
+/* A child is born in SYN_RECV; a socket that connects gets there when its peer connects too. */
+static __always_inline bool connects(const struct nt_sock *s, int oldstate)
+{
+	return oldstate == TCP_SYN_SENT || (oldstate == TCP_SYN_RECV && s && s->active);
+}
+
+/*
+ * close() of a subflow of MPTCP is no call of tcp_close(), nor is connect() to AF_UNSPEC, which is
+ * the only one to reach CLOSE from here in a task without an error or a shutdown. Who is in no
+ * process's hands was never accepted; subflows are put down before they are closed.
+ */
+static __always_inline bool is_closed(const struct sock *sk, const struct tcp_sock *tp,
+				      int newstate, enum closes closes)
+{
+	if (bpf_core_field_exists(tp->is_mptcp) && tp->is_mptcp)
+		return true;
+	if (closes == CLOSE_BY_STATE)
+		return sk->sk_socket;
+	return newstate == TCP_CLOSE && nt_in_task(sk) && !sk->sk_err &&
+	       !(sk->sk_shutdown & SEND_SHUTDOWN);
+}
+
+static __always_inline int on_state(struct sock *sk, int oldstate, int newstate,
+				    enum nt_turn turn, enum closes closes)
+{
+	const struct tcp_sock *tp;
+	bool open, connect;
+
+	if (sk->sk_protocol != IPPROTO_TCP || newstate == TCP_SYN_RECV ||
+	    newstate == TCP_CLOSE_WAIT || newstate == TCP_FIN_WAIT2 || newstate == TCP_CLOSING ||
+	    nt_is_done(sk, newstate, turn))
+		return 0;
+	tp = bpf_skc_to_tcp_sock(sk);
+	connect = connects(nt_sock(sk), oldstate);
+	open = oldstate == TCP_ESTABLISHED || oldstate == TCP_CLOSE_WAIT ||
+	       (oldstate == TCP_SYN_RECV && !connect && sk->sk_socket);
+	nt_on_state(sk, oldstate, newstate);
+	if (tp && newstate == TCP_ESTABLISHED && connect)
+		send(sk, tp->inet_conn.icsk_inet.inet_sport, TCPTRACER_CONNECT, NT_DIRECT);
+	else if (tp && newstate != TCP_ESTABLISHED && open && is_closed(sk, tp, newstate, closes))
+		send(sk, tp->inet_conn.icsk_inet.inet_sport, TCPTRACER_CLOSE, NT_DIRECT);
+	nt_done(sk, newstate);
+	return 0;
+}
+
+#define STATE_PROGRAM(name, turn, closes)                                                          \
+	SEC("tp_btf/inet_sock_set_state")                                                          \
+	int BPF_PROG(name, struct sock *sk, int oldstate, int newstate)                            \
+	{                                                                                          \
+		return on_state(sk, oldstate, newstate, turn, closes);                             \
+	}
+STATE_PROGRAM(tcptracer_state, NT_FIRST, CLOSE_BY_CALL)
+STATE_PROGRAM(tcptracer_state_again, NT_SECOND, CLOSE_BY_CALL)
+STATE_PROGRAM(tcptracer_ends, NT_FIRST, CLOSE_BY_STATE)
+STATE_PROGRAM(tcptracer_ends_again, NT_SECOND, CLOSE_BY_STATE)
+
+/*
+ * Of a socket in CLOSE only what it has received tells whether it was ever established:
+ * tcp_connect_init() makes rcv_nxt zero, and connect() that fails and says so clears the port.
+ */
+static __always_inline bool was_open(const struct sock *sk, const struct tcp_sock *tp,
+				     enum nt_way way)
+{
+	const struct nt_sock *s;
+
+	switch (NT_READ(way, sk->__sk_common.skc_state)) {
+	case TCP_LISTEN:
+	case TCP_SYN_SENT:
+		return false;
+	case TCP_SYN_RECV:
+		s = nt_sock(sk);
+		return !s || !s->active;
+	case TCP_CLOSE:
+		return NT_READ(way, sk->__sk_common.skc_dport) && NT_READ(way, tp->rcv_nxt);
+	}
+	return true;
+}
+
+static __always_inline int on_close(const struct sock *sk, const struct tcp_sock *tp,
+				    enum nt_turn turn, enum nt_way way)
+{
+	if (!was_open(sk, tp, way) || nt_is_done(sk, DONE_CLOSE, turn))
+		return 0;
+	nt_claim(sk, NT_OWNER_IO);
+	send(sk, NT_READ(way, tp->inet_conn.icsk_inet.inet_sport), TCPTRACER_CLOSE, way);
+	nt_done(sk, DONE_CLOSE);
+	return 0;
+}
+
+#define CLOSE_PROGRAM(name, turn)                                                                  \
+	SEC("fentry/tcp_close")                                                                    \
+	int BPF_PROG(name, struct sock *sk)                                                        \
+	{                                                                                          \
+		const struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);                               \
+		return tp ? on_close(sk, tp, turn, NT_DIRECT) : 0;                                 \
+	}
+CLOSE_PROGRAM(tcptracer_close_fentry, NT_FIRST)
+CLOSE_PROGRAM(tcptracer_close_again, NT_SECOND)
+
+SEC("kprobe/tcp_close")
+int BPF_KPROBE(tcptracer_close_kprobe, struct sock *sk)
+{
+	return on_close(sk, (const struct tcp_sock *)sk, NT_FIRST, NT_PROBE);
+}
+
+/* MPTCP's own socket would never leave the map again; its subflow is another socket. */
+static __always_inline int on_accept(const struct sock *sk, __be16 sport, enum nt_turn turn,
+				     enum nt_way way)
+{
+	if (!nt_is_tcp(sk, way)) {
+		if (turn == NT_FIRST && nt_is_stream(sk, way))
+			send(sk, sport, TCPTRACER_ACCEPT, way);
+		return 0;
+	}
+	if (nt_is_done(sk, DONE_ACCEPT, turn))
+		return 0;
+	nt_claim(sk, NT_OWNER_ACCEPT);
+	send(sk, sport, TCPTRACER_ACCEPT, way);
+	nt_done(sk, DONE_ACCEPT);
+	return 0;
+}
+
+#define ACCEPT_PROGRAM(name, turn)                                                                 \
+	SEC("fentry/security_sock_graft")                                                          \
+	int BPF_PROG(name, struct sock *sk)                                                        \
+	{                                                                                          \
+		const struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);                               \
+		__be16 num = bpf_htons(sk->__sk_common.skc_num);                                   \
+		return on_accept(sk, tp ? tp->inet_conn.icsk_inet.inet_sport : num, turn,          \
+				 NT_DIRECT);                                                       \
+	}
+ACCEPT_PROGRAM(tcptracer_accept_fentry, NT_FIRST)
+ACCEPT_PROGRAM(tcptracer_accept_again, NT_SECOND)
+
+static __always_inline int on_probed_accept(const struct sock *sk)
+{
+	const struct inet_sock *inet = (const void *)sk;
+
+	return on_accept(sk, NT_READ(NT_PROBE, inet->inet_sport), NT_FIRST, NT_PROBE);
+}
+
+SEC("kprobe/security_sock_graft")
+int BPF_KPROBE(tcptracer_accept_kprobe, struct sock *sk)
+{
+	return on_probed_accept(sk);
+}
+
+SEC("tp_btf/sys_exit")
+int BPF_PROG(tcptracer_accept_exit, struct pt_regs *regs, long ret)
+{
+	long nr = nt_syscall_nr(regs);
+	const struct sock *sk;
+
+	if ((nr != NR_ACCEPT && nr != NR_ACCEPT4) || ret < 0 || nt_syscall_is_compat())
+		return 0;
+	sk = nt_fd_sock(ret);
+	return sk ? on_probed_accept(sk) : 0;
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
