@@ -58,7 +58,7 @@ enum {
 	COL_NANO = 1 << 11,
 	COL_PER_SECOND = 1 << 12, /* COL_RATIO: the divisor is in ns */
 	COL_SHORT = 1 << 13,     /* table: above 1000 as 1.23K, above 1000000 as 1.23M */
-	COL_QUIET = 1 << 14,     /* what names a histogram in the table: left out when it is zero */
+	COL_QUIET = 1 << 19,     /* what names a histogram in the table: left out when it is zero */
 	/* Of rows that are put together from parts: the sum, the largest; u64. */
 	COL_ADD = 1 << 8,
 	COL_MAX = 1 << 9,
@@ -72,7 +72,7 @@ struct column {
 	enum col_type type;
 	uint16_t off, size; /* where in the row, in bytes */
 	uint16_t guard;     /* offset of a byte, see COL_GUARDED and COL_LOWER_BOUND */
-	uint16_t flags;
+	uint32_t flags;
 	uint8_t width;      /* least width in the table; grows, never cuts */
 	uint8_t n_names;
 	/* COL_ENUM; a NULL entry is unknown. COL_NUM: the table shows the first one for unknown */
