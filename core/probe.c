@@ -127,16 +127,39 @@ static int set_entries(struct bpf_object *object, const char *name, uint32_t ent
 	return map && entries ? bpf_map__set_max_entries(map, entries) : 0;
 }
 
+/*
+ * A row that is not looked for costs half as much. The map's BTF, which has another key, is refused
+ * then, and libbpf goes on without it.
+ */
+static int set_array(struct bpf_map *map)
+{
+	bool percpu = map && bpf_map__type(map) == BPF_MAP_TYPE_PERCPU_HASH;
+	int err;
+
+	if (!map)
+		return -ENOENT;
+	err = bpf_map__set_type(map, percpu ? BPF_MAP_TYPE_PERCPU_ARRAY : BPF_MAP_TYPE_ARRAY);
+	return err ? err : bpf_map__set_key_size(map, sizeof(uint32_t));
+}
+
 /* An array's size is part of its type as the verifier sees it: the object has it. */
 static int set_sums(struct bpf_object *object, uint32_t entries)
 {
-	struct bpf_map *sums = bpf_object__find_map_by_name(object, "nt_sums_a");
+	struct bpf_map *outer = bpf_object__find_map_by_name(object, "nt_sums"),
+		       *a = bpf_object__find_map_by_name(object, "nt_sums_a"),
+		       *b = bpf_object__find_map_by_name(object, "nt_sums_b");
 	int err;
 
-	if (!sums || bpf_map__max_entries(sums) > 1)
+	if (!outer || !a || !b || bpf_map__max_entries(a) > 1)
 		return 0;
-	err = set_entries(object, "nt_sums_a", entries);
-	return err ? err : set_entries(object, "nt_sums_b", entries);
+	if (entries) {
+		err = bpf_map__set_max_entries(a, entries);
+		return err ? err : bpf_map__set_max_entries(b, entries);
+	}
+	err = set_array(a);
+	if (!err)
+		err = set_array(b);
+	return err ? err : set_array(bpf_map__inner_map(outer));
 }
 
 static const char *const shared_maps[] = {
@@ -187,11 +210,11 @@ static int configure(struct bpf_object *object, const struct probe_config *confi
 	if (!err)
 		err = set_entries(object, "nt_events", config->params.ring_bytes);
 	if (!err)
-		err = set_entries(object, "nt_socks", config->max_sockets);
+		err = set_entries(object, "nt_socks", config->owners ? config->max_sockets : 1);
 	if (!err)
-		err = set_entries(object, "nt_held", config->max_held);
+		err = set_entries(object, "nt_held", config->owners ? config->max_held : 1);
 	if (!err)
-		err = set_entries(object, "nt_listeners", config->max_held);
+		err = set_entries(object, "nt_listeners", config->owners ? config->max_held : 1);
 	if (!err)
 		err = pinned_use(object, config->pinned);
 	return err ? err : share_maps(object, config);
@@ -398,6 +421,11 @@ static int attempt(void *ctx, const struct plan *plan, int *slot, struct plan_fa
 	return err;
 }
 
+static bool keeps_owners(const struct attach_slot *slot)
+{
+	return slot->owners || slot->listeners;
+}
+
 int probe_open(struct probe *probe, const struct tool *tool, const struct probe_config *config,
 	       int *missing)
 {
@@ -409,7 +437,7 @@ int probe_open(struct probe *probe, const struct tool *tool, const struct probe_
 	probe->tool = tool;
 	plan_init(&probe->plan, tool->attach);
 	for (s = 0; s < probe->plan.n_slots; s++)
-		if ((tool->attach[s].owners && !config->params.keep_owners) ||
+		if ((keeps_owners(&tool->attach[s]) && !config->params.keep_owners) ||
 		    (tool->attach[s].flag & ~config->params.flags))
 			probe->plan.chosen[s] = PLAN_NONE;
 	for (s = 0; config->params.keep_owners == NT_KEEP_CONNECTS && s < probe->plan.n_slots; s++)
@@ -485,7 +513,7 @@ void probe_explain(const struct probe *probe, void *file)
 	for (s = 0; s < probe->plan.n_slots; s++) {
 		slot = &probe->plan.slots[s];
 		alt = plan_alt(&probe->plan, s);
-		if (!alt && (slot->owners || slot->flag) && !probe->plan.failures[s][0].error)
+		if (!alt && (keeps_owners(slot) || slot->flag) && !probe->plan.failures[s][0].error)
 			continue; /* another tool of the run does it, or nobody asked for it */
 		fprintf(file, "%s: %s: %s", probe->tool->name, slot->what,
 			alt ? alt->progs[0] : "nothing");

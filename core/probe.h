@@ -20,7 +20,9 @@ struct bpf_object;
 struct probe_config {
 	struct nt_params params;
 	/* entries of the maps of sockets, and of sockets open at the start */
-	uint32_t max_sockets, max_held, max_sums;
+	uint32_t max_sockets, max_held;
+	bool owners;       /* a tool of the run keeps the map of sockets */
+	uint32_t max_sums; /* rows of a hash of sums; 0: one, whose key is 0 */
 	uint32_t max_tasks; /* of the maps of tasks inside a call */
 	const struct bpf_insn *filter; /* NULL: none */
 	int filter_len;

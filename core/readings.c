@@ -84,6 +84,15 @@ int readings_open(struct readings *r, int i, const struct probe *probe, uint64_t
 	return 0;
 }
 
+void readings_start(struct readings *r, uint64_t now)
+{
+	int i;
+
+	for (i = 0; i < r->opts->n_tools; i++)
+		if (r->tools[i].next)
+			r->tools[i].next = now + interval(r, i);
+}
+
 void readings_close(struct readings *r)
 {
 	int i;

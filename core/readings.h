@@ -35,6 +35,8 @@ int readings_filter(struct readings *r, int i, const struct filter_node **filter
 /* Of the i-th tool; nothing to do if it has no sums. Returns an exit code. */
 int readings_open(struct readings *r, int i, const struct probe *probe, uint64_t now);
 void readings_close(struct readings *r);
+/* The intervals begin anew: after what had to be done before, with the run. */
+void readings_start(struct readings *r, uint64_t now);
 
 uint64_t readings_next(const struct readings *r); /* 0: none is set */
 /* Those that are due. false: that was enough, or something failed (the fault says what). */

@@ -10,6 +10,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "sums.h"
+
 const char *const names_owner[NT_OWNER_CONNECT + 1] = {
 	[NT_OWNER_NONE] = "none",       [NT_OWNER_INHERITED] = "inherited",
 	[NT_OWNER_SNAPSHOT] = "snapshot", [NT_OWNER_IO] = "io",
@@ -256,6 +258,31 @@ static void begin_reading(struct rows *rows, int i, uint64_t time, const char *l
 		rows->error = view_header(rows->views[i]);
 }
 
+static int by_view(const void *a, const void *b, void *view)
+{
+	return view_compare(view, a, b);
+}
+
+static void put_together(struct rows *rows, int i)
+{
+	const struct tool *tool = rows->opts->tools[i];
+	struct reading *waiting = &rows->waiting[i];
+	unsigned char *last = waiting->data, *row;
+	size_t k, n = 0;
+
+	qsort_r(waiting->data, waiting->n, tool->event_size, by_view, rows->views[i]);
+	for (k = 0; k < waiting->n; k++) {
+		row = waiting->data + k * tool->event_size;
+		if (n && !view_compare(rows->views[i], last, row)) {
+			sums_add(tool->columns, last, row);
+			continue;
+		}
+		last = waiting->data + n++ * tool->event_size;
+		memmove(last, row, tool->event_size);
+	}
+	waiting->n = n;
+}
+
 bool rows_reading(struct rows *rows, int i, uint64_t time, const char *load)
 {
 	const struct tool *tool = rows->opts->tools[i];
@@ -266,6 +293,8 @@ bool rows_reading(struct rows *rows, int i, uint64_t time, const char *load)
 	size_t k;
 
 	begin_reading(rows, i, time, load);
+	if (tool->sums->merged)
+		put_together(rows, i);
 	if (tool->sums->groups[0]) {
 		more = rows_groups(rows, i, waiting->data, waiting->n);
 		waiting->n = 0;

@@ -215,16 +215,57 @@ static uint32_t at_least(uint32_t least, uint32_t n)
 	return n > least ? n : least;
 }
 
-/* The tool that keeps the map of sockets for all: the first that has the programs, or -1. */
-static int keeper(const struct session_opts *opts)
+static uint32_t max_sums(const struct session_opts *opts, int i, uint32_t max_sockets)
+{
+	const struct tool_sums *sums = opts->tools[i]->sums;
+
+	if (!sums)
+		return 1; /* of a tool that has them only when asked to count */
+	if (sums->keyed && !(opts->flags & sums->keyed))
+		return 0;
+	return sums->entries && !opts->max_sockets ? sums->entries : max_sockets;
+}
+
+/* The i-th tool shows owners, or what it is filtered by asks for them. */
+static bool wants_owners(const struct session_opts *opts, int i)
+{
+	const size_t start = offsetof(struct nt_event, owner), len = sizeof(struct nt_owner);
+	const struct column *col;
+
+	for (col = opts->tools[i]->columns; col->name; col++)
+		if (col->off >= start && col->off < start + len)
+			return true;
+	return pinned_bits(opts) ||
+	       (opts->filter[i] && filter_reads(opts->filter[i], start, len));
+}
+
+static bool keeps(const struct tool *tool, bool all)
 {
 	const struct attach_slot *slot;
+
+	for (slot = tool->attach; slot->what; slot++)
+		if (all ? slot->owners : slot->listeners)
+			return true;
+	return false;
+}
+
+/*
+ * The tool that keeps the map of sockets for the run: the first that can keep all, or else one that
+ * keeps listeners. -1: nobody needs it.
+ */
+static int keeper(const struct session_opts *opts)
+{
+	bool wanted = false;
 	int i;
 
 	for (i = 0; i < opts->n_tools; i++)
-		for (slot = opts->tools[i]->attach; slot->what; slot++)
-			if (slot->owners)
-				return i;
+		wanted |= wants_owners(opts, i);
+	for (i = 0; i < opts->n_tools && wanted; i++)
+		if (keeps(opts->tools[i], true))
+			return i;
+	for (i = 0; i < opts->n_tools && wanted; i++)
+		if (keeps(opts->tools[i], false))
+			return i;
 	return -1;
 }
 
@@ -233,7 +274,7 @@ static enum nt_keep owners_wanted(const struct session_opts *opts)
 	int i;
 
 	for (i = 0; i < opts->n_tools; i++)
-		if (opts->tools[i]->owners != OWNERS_CONNECTS)
+		if (wants_owners(opts, i) && opts->tools[i]->owners != OWNERS_CONNECTS)
 			return NT_KEEP_ALL;
 	return NT_KEEP_CONNECTS;
 }
@@ -248,6 +289,8 @@ static int open_probe(struct session *s, int i, struct probe_config *config)
 	config->params.ring_bytes = opts->ring_bytes;
 	config->params.tool = i;
 	config->params.keep_owners = i == keeper(opts) ? owners_wanted(opts) : NT_KEEP_NOTHING;
+	config->params.want_owners = wants_owners(opts, i);
+	config->owners = keeper(opts) >= 0;
 	config->params.want_mntns = opts->want_mntns;
 	config->params.n_cgroups = opts->n_cgroups;
 	config->params.pinned = pinned_bits(opts);
@@ -256,11 +299,7 @@ static int open_probe(struct session *s, int i, struct probe_config *config)
 						: at_least(32768, 4 * sockets);
 	config->max_tasks = opts->max_sockets ? opts->max_sockets : 2048;
 	config->max_held = at_least(1024, 2 * sockets);
-	config->max_sums = 1; /* of a tool that has them only when asked to count */
-	if (opts->tools[i]->sums)
-		config->max_sums = opts->tools[i]->sums->entries ?
-					   opts->tools[i]->sums->entries :
-					   config->max_sockets;
+	config->max_sums = max_sums(opts, i, config->max_sockets);
 	config->cgroups = opts->cgroups;
 	config->earlier = s->probes;
 	config->n_earlier = i;
@@ -527,10 +566,12 @@ static uint64_t settled(void)
  */
 static void run(struct session *s)
 {
-	uint64_t deadline = now(CLOCK_MONOTONIC) + s->opts->duration_ns;
+	uint64_t start = now(CLOCK_MONOTONIC), t = start,
+		 deadline = s->opts->duration_ns ? start + s->opts->duration_ns : UINT64_MAX;
 	bool idle = false;
 
-	while (!s->stop && (!s->opts->duration_ns || now(CLOCK_MONOTONIC) < deadline)) {
+	readings_start(&s->readings, start);
+	while (!s->stop && t < deadline) {
 		if (idle) {
 			s->reader->asleep = 1;
 			__sync_synchronize();
@@ -541,7 +582,9 @@ static void run(struct session *s)
 			wait_for(s, remaining_ms(s, deadline, BATCH_MS));
 		}
 		idle = !drain(s, settled());
-		s->full |= !readings_due(&s->readings, now(CLOCK_MONOTONIC));
+		t = now(CLOCK_MONOTONIC);
+		if (t < deadline) /* one that is due when the run ends is the last one */
+			s->full |= !readings_due(&s->readings, t);
 		s->stop |= s->full;
 	}
 }

@@ -27,6 +27,7 @@ struct attach_slot {
 	const char *what;
 	bool optional; /* the tool is still right without it */
 	bool owners;   /* keeps the map of sockets: one tool of a merged run does it for all */
+	bool listeners; /* the same, but of listeners only: where no tool of the run keeps all */
 	bool accepts;  /* so, but not where all tools of the run have OWNERS_CONNECTS */
 	uint32_t flag; /* only where nt_params.flags has these bits; 0: always */
 	struct attach_alt alts[PLAN_MAX_ALTS];
@@ -104,7 +105,10 @@ struct arg {
  */
 struct tool_sums {
 	uint64_t interval_ns; /* between readings unless given; 0: one, at the end */
-	uint32_t entries;     /* rows of a hash that are remembered; 0: as --sockets says */
+	uint32_t entries;     /* rows of a hash, unless --sockets says so; 0: as for sockets */
+	uint32_t keyed;       /* bits of nt_params.flags: with none of them all keys are 0, and one
+				 row is enough; 0: keys differ always */
+	bool merged;          /* rows that differ in nothing shown are put together, and sorted */
 	const char *sort;     /* column, largest first; NULL: as they come */
 	uint32_t rows;        /* most rows of a reading unless given; 0: all */
 	/*
@@ -174,6 +178,10 @@ struct tool {
 #define ATTACH_TRACK                                                                               \
 	{ .what = "life of sockets", .owners = true,                                               \
 	  .alts = { { { "nt_track_state", "nt_track_again" } } } }
+
+/* Instead of both, of tools whose rows are about listeners. */
+#define ATTACH_LISTENERS                                                                           \
+	{ .what = "life of listeners", .listeners = true, .alts = { { { "nt_listener_state" } } } }
 
 /*
  * The columns that tools share. `ev` is the tool's event, which has a struct nt_event named `head`.

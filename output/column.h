@@ -33,7 +33,8 @@ enum col_type {
 	 * A log2 histogram: u64 count, sum and max of the values, then u64 slots to the end of
 	 * `size`, 64 at most. Slot 0 counts the values 0 and 1, slot i those from 2^i on below
 	 * 2^(i + 1), the last one all larger ones too. `name` is the unit ("us"), `title` heads the
-	 * values in the table ("usecs"). Of the flags only COL_HIDDEN and COL_TABLE_ONLY count.
+	 * values in the table ("usecs"). Of the flags COL_HIDDEN, COL_TABLE_ONLY and COL_GUARDED
+	 * count; see view_row() in out.h.
 	 */
 	COL_HIST,
 	COL_AVG,     /* of the values of a COL_HIST at the same place, rounded down; or unknown */
@@ -67,6 +68,7 @@ enum {
 	COL_NANO = 1 << 11,
 	COL_PER_SECOND = 1 << 12, /* COL_RATIO: the divisor is in ns */
 	COL_SHORT = 1 << 13,     /* table: above 1000 as 1.23K, above 1000000 as 1.23M */
+	COL_QUIET = 1 << 19,     /* what names a histogram in the table: left out when it is zero */
 	/* Of rows that are put together from parts: the sum, the largest; u64. */
 	COL_ADD = 1 << 8,
 	COL_MAX = 1 << 9,

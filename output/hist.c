@@ -14,6 +14,7 @@
 typedef unsigned __int128 u128;
 
 struct hist {
+	const struct column *col;
 	uint64_t count, sum, max;
 	uint64_t slot[SLOTS];
 	uint64_t peak;             /* the largest of them */
@@ -28,11 +29,25 @@ struct bars {
 	size_t stars;
 };
 
-static void hist_load(struct hist *h, const struct column *col, const char *row)
+static bool is_unknown(const struct column *col, const char *row)
 {
+	return col->flags & COL_GUARDED && !row[col->guard];
+}
+
+static bool is_left_out(const struct column *col, const char *row)
+{
+	return is_unknown(col, row) ||
+	       (col->flags & COL_QUIET && !cell_load(row + col->off, col->size));
+}
+
+static void hist_load(struct hist *h, const struct view *view, const char *row)
+{
+	bool other = view->other_hist && is_unknown(view->hist, row);
+	const struct column *col = other ? view->other_hist : view->hist;
 	const char *at = row + col->off;
 
 	memset(h, 0, sizeof(*h));
+	h->col = col;
 	h->count = cell_load(at, 8);
 	h->sum = cell_load(at + 8, 8);
 	h->max = cell_load(at + 16, 8);
@@ -103,7 +118,7 @@ static char *put_percentile(char *p, const char *before, const struct hist *h, u
 
 static char *json_hist(struct view *view, char *p, const struct hist *h)
 {
-	const char *unit = view->hist->name, *before = "{\"lo\":";
+	const char *unit = h->col->name, *before = "{\"lo\":";
 
 	p = out_grow(view->out, p - 2, SUMMARY + strlen(unit)); /* before json_row()'s "}\n" */
 	if (!p)
@@ -131,10 +146,14 @@ static char *json_hist(struct view *view, char *p, const struct hist *h)
 /* Each line begins with the keys, which csv_row() has written once. */
 static char *csv_hist(struct view *view, char *p, const struct hist *h)
 {
-	const char *unit = view->hist->name, *comma = view->n ? "," : "";
+	const char *unit = h->col->name, *comma = view->n ? "," : "";
 	struct out *out = view->out;
 	size_t keys = (size_t)(p - 1 - (out->buf + out->len));
 
+	if (!h->end) { /* its keys may say something all the same */
+		p = out_grow(out, p - 1, strlen(unit) + BUCKET);
+		return p ? stpcpy(put_name(p, comma, unit, ""), ",,,0\n") : NULL;
+	}
 	p -= keys + 1;
 	for (unsigned int i = h->first; i < h->end; i++) {
 		p = out_grow(out, p, keys + strlen(unit) + BUCKET);
@@ -163,6 +182,8 @@ static char *table_keys(struct view *view, char *p, const void *row)
 	for (const struct field *f = view->fields, *end = f + view->n; f < end; f++) {
 		bool avg = f->col->type == COL_AVG;
 
+		if (is_left_out(f->col, row))
+			continue;
 		p = put_name(p, !avg ? before : *before ? " [" : "[", f->col->title,
 			     avg ? " " : " = ");
 		if (f->col == &out_tool_column)
@@ -200,7 +221,7 @@ static struct bars measure(const struct out *out, const struct hist *h)
 
 static char *table_hist(struct view *view, char *p, const struct hist *h)
 {
-	const char *title = view->hist->title;
+	const char *title = h->col->title;
 	struct out *out = view->out;
 	struct bars bars;
 
@@ -233,7 +254,7 @@ char *hist_row(struct view *view, char *p, const void *row)
 {
 	struct hist h;
 
-	hist_load(&h, view->hist, row);
+	hist_load(&h, view, row);
 	switch (view->out->format) {
 	case OUT_JSON:
 		p = json_row(view, p, row);

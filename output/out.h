@@ -82,16 +82,22 @@ void view_free(struct view *view);
  * One row. The heading goes out before the first row of a view, again when the rows before were
  * another view's, and on view_header(): a table repeats it then, CSV has it already.
  *
- * With a COL_HIST among the columns chosen (of several the last one counts) the row is a histogram,
- * whatever the order of the columns: the others are its keys. Table: an empty line, the keys as
- * "TITLE = value, TITLE = value" and a COL_AVG as "[TITLE value]" if any are shown, the bars with
- * their heading, neither for an empty histogram. CSV: a line for each bucket from the first to
- * the last one with a count: the keys, unit, lo, hi, count; none for an empty histogram. JSON: the
- * keys, then unit, count, sum, p50, p90, p99, max and the same buckets; of an empty one p50 to max
- * are null.
+ * With a COL_HIST among the columns chosen the row is a histogram, whatever the order of the
+ * columns: the others are its keys. Of several the last one counts, or the one before it in a row
+ * whose guard says so. Table: an empty line, the keys that their guards do not rule out as "TITLE =
+ * value, TITLE = value" and a COL_AVG as "[TITLE value]" if any are shown, the bars with
+ * their heading, neither for an empty histogram. CSV: a line for each bucket from the first to the
+ * last one with a count: the keys, unit, lo, hi, count; an empty histogram has one without bounds.
+ * JSON: the keys, then unit, count, sum, p50, p90, p99, max and the same buckets; of an empty one
+ * p50 to max are null.
  */
 int view_row(struct view *view, const void *row);
 int view_header(struct view *view);
+
+/*
+ * Orders rows by what they show, sums and histograms not counted. 0: they differ in nothing else.
+ */
+int view_compare(const struct view *view, const void *a, const void *b);
 
 /* The text of --columns help: name, heading and what it is, a line each. */
 void columns_help(FILE *to, const struct column *columns);

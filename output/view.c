@@ -267,6 +267,7 @@ static struct view *make_view(struct out *out, const char *tool, const struct co
 		if (out->format == OUT_JSON && pick->cols[i] == &out_tool_column)
 			continue;
 		if (pick->cols[i]->type == COL_HIST) {
+			view->other_hist = view->hist;
 			view->hist = pick->cols[i];
 			continue;
 		}
@@ -381,6 +382,27 @@ int view_row(struct view *view, const void *row)
 		return -ENOMEM;
 	out->len = (size_t)(p - out->buf);
 	return 0;
+}
+
+static int compare_cells(const struct column *col, const char *a, const char *b)
+{
+	uint64_t x, y;
+
+	if (col->size > sizeof(x))
+		return memcmp(a + col->off, b + col->off, col->size);
+	x = cell_load(a + col->off, col->size);
+	y = cell_load(b + col->off, col->size);
+	return (x > y) - (x < y);
+}
+
+int view_compare(const struct view *view, const void *a, const void *b)
+{
+	int order = 0;
+
+	for (const struct field *f = view->fields; f < view->fields + view->n && !order; f++)
+		if (f->col->type != COL_AVG && !(f->col->flags & (COL_ADD | COL_MAX)))
+			order = compare_cells(f->col, a, b);
+	return order;
 }
 
 void columns_help(FILE *to, const struct column *columns)

@@ -144,8 +144,9 @@ struct nt_params {
 	__u8 tool;           /* nt_event.tool */
 	__u8 keep_owners;    /* enum nt_keep: what this object keeps in the map of sockets */
 	__u8 want_mntns;
+	__u8 want_owners;    /* by columns or by the filter of this tool */
 	__u8 pinned;         /* NT_PINNED_*: the maps of others that a row's owner must be in */
-	__u8 pad[4];
+	__u8 pad[3];
 };
 
 /*

@@ -13,7 +13,9 @@
 #define NT_STR_(x) #x
 #define NT_STR(x) NT_STR_(x)
 
+/* NT_IS_FILTERED: for what need not be done where nobody asks. */
 #ifdef NT_FILTERED
+#define NT_IS_FILTERED true
 
 /*
  * The loader looks for the 64-bit constant NT_FILTER_MARK, writes the filter over it and the
@@ -66,6 +68,7 @@ static __always_inline int nt_filter(const void *event)
 }
 
 #else
+#define NT_IS_FILTERED false
 
 static __always_inline int nt_filter(const void *event)
 {

@@ -89,6 +89,8 @@ enum nt_way { NT_DIRECT, NT_PROBE };
 #define AF_INET6 10
 #define IPPROTO_TCP 6
 #define IPPROTO_MPTCP 262
+#define ETH_P_IP 0x0800
+#define ETH_P_IPV6 0x86dd
 
 /* include/net/tcp_states.h */
 enum {

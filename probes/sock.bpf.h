@@ -81,6 +81,27 @@ static __always_inline void nt_read_flow(struct nt_event *e, const struct sock *
 	e->ip = nt_ip_of(e->raddr);
 }
 
+/* One of its addresses. */
+static __always_inline void nt_fill_laddr(__u8 *to, const struct sock *sk)
+{
+	const struct sock_common *skc = &sk->__sk_common;
+
+	if (skc->skc_family == AF_INET)
+		nt_put_ip4(to, skc->skc_rcv_saddr);
+	else
+		nt_put_ip6(to, skc->skc_v6_rcv_saddr.in6_u.u6_addr32);
+}
+
+static __always_inline void nt_fill_raddr(__u8 *to, const struct sock *sk)
+{
+	const struct sock_common *skc = &sk->__sk_common;
+
+	if (skc->skc_family == AF_INET)
+		nt_put_ip4(to, skc->skc_daddr);
+	else
+		nt_put_ip6(to, skc->skc_v6_daddr.in6_u.u6_addr32);
+}
+
 static __always_inline void nt_fill_flow(struct nt_event *e, const struct sock *sk, __be16 sport)
 {
 	nt_read_flow(e, sk, sport, NT_DIRECT);

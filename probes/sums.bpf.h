@@ -63,14 +63,36 @@ static __always_inline NT_SUMS_ROW *nt_row(const NT_SUMS_KEY *key, bool *fresh)
 	return row;
 }
 
-/* Asks the filter about a row that was filled: head.out is its answer, also for what follows. */
-static __always_inline void nt_row_filled(NT_SUMS_ROW *row)
+/* Of a row that was filled and counts, whatever filters say: they are asked about each event. */
+static __always_inline void nt_row_begun(NT_SUMS_ROW *row)
 {
 	struct nt_event *head = &((struct nt_sum *)row)->head;
 
 	head->tool = nt_params.tool;
-	head->out = !nt_filter(row);
 	head->time = bpf_ktime_get_ns();
+}
+
+/* Asks the filter about a row that was filled: head.out is its answer, also for what follows. */
+static __always_inline void nt_row_filled(NT_SUMS_ROW *row)
+{
+	((struct nt_sum *)row)->head.out = !nt_filter(row);
+	nt_row_begun(row);
+}
+
+/*
+ * Asks the filter about an event where rows are of more than one socket: what it rejects is counted
+ * and must not be added.
+ */
+static __always_inline bool nt_passes(const struct nt_event *event)
+{
+	struct nt_counters *count;
+
+	if (nt_filter(event))
+		return true;
+	count = nt_count();
+	NT_COUNT(count, seen);
+	NT_COUNT(count, filtered);
+	return false;
 }
 
 #endif

@@ -265,7 +265,7 @@ def pair():
     return a, b
 
 
-LISTEN, TIME_WAIT = 10, 6
+LISTEN, TIME_WAIT, SYN_RECV = 10, 6, 3
 
 
 def sockets(space):
@@ -605,7 +605,8 @@ def tcp_info(sock):
     # of a listener "unacked" is how many wait, "sacked" how many may
     return {"state": raw[0], "options": raw[5], "unacked": number(24), "sacked": number(28),
             "rtt": number(68),
-            "total_retrans": number(100), "bytes_acked": struct.unpack_from("Q", raw, 120)[0]}
+            "total_retrans": number(100), "bytes_acked": struct.unpack_from("Q", raw, 120)[0],
+            "segs_in": number(140)}
 
 
 # Other processes with sockets
@@ -749,6 +750,9 @@ class Hands:
     def name(self, fd):
         """Port of the own end."""
         return self.held[fd].getsockname()[1]
+
+    def info(self, fd):
+        return tcp_info(self.held[fd])
 
     def send(self, fd, size):
         self.held[fd].sendall(bytes(size))

@@ -51,6 +51,7 @@ static const struct column all[] = {
 	{ 0 },
 };
 
+static const struct column *tested = all;
 static char name_text[70000];
 
 static const char *name_of(void *ctx, const struct column *col, uint64_t id)
@@ -87,7 +88,7 @@ static struct row sample(void)
 static void print_to(int fd, enum out_format format, bool header, bool merged, const char *spec,
 		     const struct row *row)
 {
-	const struct view_opts opts = { .tool = "t", .columns = all, .spec = spec };
+	const struct view_opts opts = { .tool = "t", .columns = tested, .spec = spec };
 	struct view *view, *other = NULL;
 	struct out *out;
 
@@ -195,7 +196,9 @@ static void test_empty(void **state)
 	(void)state;
 	assert_string_equal(one(OUT_TABLE, "us", &row), "\n");
 	assert_string_equal(one(OUT_TABLE, "lport,avg,us", &row), "\nLPORT = 80 [AVG -]\n");
-	assert_string_equal(one(OUT_CSV, "lport,avg,us", &row), "lport,avg,unit,lo,hi,count\n");
+	assert_string_equal(one(OUT_CSV, "lport,avg,us", &row),
+			    "lport,avg,unit,lo,hi,count\n80,,us,,,0\n");
+	assert_string_equal(one(OUT_CSV, "us", &row), "unit,lo,hi,count\nus,,,0\n");
 	assert_string_equal(one(OUT_JSON, "lport,avg,us", &row),
 			    "{\"tool\":\"t\",\"lport\":80,\"avg\":null,\"unit\":\"us\",\"count\":0,"
 			    "\"sum\":0,\"p50\":null,\"p90\":null,\"p99\":null,\"max\":null,"
@@ -504,6 +507,46 @@ static void test_terminals(void **state)
 	check_bars(on_terminal(150, &row), 150, 80);
 }
 
+/* What a row is called, and in which unit it is, is up to the row. */
+static void test_guards(void **state)
+{
+	static const struct column columns[] = {
+		{ "laddr", "Local", "address", COL_ADDR, AT(addr),
+		  .guard = offsetof(struct row, comm), .flags = COL_GUARDED },
+		{ "lport", "LPORT", "port", COL_NUM, AT(port), .flags = COL_QUIET },
+		{ "avg", "AVG", "mean", COL_AVG, AT(hist) },
+		{ "us", "usecs", "times", COL_HIST, AT(hist) },
+		{ "ms", "msecs", "times", COL_HIST, AT(hist),
+		  .guard = offsetof(struct row, comm) + 1, .flags = COL_GUARDED },
+		{ 0 },
+	};
+	static const struct {
+		char comm[2];
+		uint16_t port;
+		const char *text;
+	} cases[] = {
+		{ { 1, 0 }, 80, "\nLocal = 10.0.0.1, LPORT = 80 [AVG 23]\n     usecs " },
+		{ { 1, 1 }, 0, "\nLocal = 10.0.0.1 [AVG 23]\n     msecs " },
+		{ { 0, 1 }, 80, "\nLPORT = 80 [AVG 23]\n     msecs " },
+		{ { 0, 0 }, 0, "\n[AVG 23]\n     usecs " },
+	};
+	struct row row = sample();
+
+	(void)state;
+	tested = columns;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		memcpy(row.comm, cases[i].comm, sizeof(cases[i].comm));
+		row.port = cases[i].port;
+		assert_memory_equal(one(OUT_TABLE, NULL, &row), cases[i].text,
+				    strlen(cases[i].text));
+	}
+	row.comm[1] = 1;
+	assert_non_null(strstr(one(OUT_JSON, NULL, &row),
+			       "\"t\",\"laddr\":null,\"lport\":0,\"avg\":23,\"unit\":\"ms\","));
+	assert_non_null(strstr(one(OUT_CSV, NULL, &row), "\nt,,0,23,ms,4,7,1\n"));
+	tested = all;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -521,6 +564,7 @@ int main(void)
 		cmocka_unit_test(test_cells),
 		cmocka_unit_test(test_two_views),
 		cmocka_unit_test(test_terminals),
+		cmocka_unit_test(test_guards),
 	};
 
 	setenv("TZ", "UTC0", 1);

@@ -73,14 +73,16 @@ static void test_filter_reads(void **state)
 	filter_free(both);
 }
 
-static const struct tool_sums sums = { .sort = "tx+rx", .rows = 2, .title = "at %S, load %L" };
+static struct tool_sums sums = { .sort = "tx+rx", .rows = 2, .title = "at %S, load %L" };
 
 /* What a reading of three rows prints with these options. */
 static void print_reading(struct session_opts *opts, char *text, size_t size)
 {
 	static const struct tool tool = { .name = "t", .columns = columns, .sums = &sums,
 					  .event_size = sizeof(struct row) };
-	struct row rows[3] = { { .tx = 5, .rx = 1 }, { .tx = 1, .rx = 9 }, { .tx = 3 } };
+	struct row rows[3] = { { .tx = 5, .rx = 1, .head.lport = 81 },
+			       { .tx = 1, .rx = 9, .head.lport = 256 },
+			       { .tx = 3, .head.lport = 81 } };
 	int saved = dup(STDOUT_FILENO), fds[2], i;
 	struct fault fault = { 0 };
 	struct rows r;
@@ -125,12 +127,32 @@ static void test_reading(void **state)
 	assert_string_equal(text, "tx,rx\n" "5,1\n");
 }
 
+/* Rows that look the same are one; they come in the order of what is shown. */
+static void test_merged(void **state)
+{
+	struct session_opts opts = { .columns = "lport,tx,rx" };
+	char text[512];
+
+	(void)state;
+	sums = (struct tool_sums){ .merged = true };
+	print_reading(&opts, text, sizeof(text));
+	assert_string_equal(text, "LPORT TX RX\n" "   81  8  1\n" "  256  1  9\n");
+	opts.columns = "rx,tx";
+	print_reading(&opts, text, sizeof(text));
+	assert_string_equal(text, "RX TX\n" "10  9\n");
+	sums.sort = "tx";
+	opts.columns = "most,rx,lport";
+	print_reading(&opts, text, sizeof(text));
+	assert_string_equal(text, "MOST RX LPORT\n" "   0  1    81\n" "   0  9   256\n");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_add),
 		cmocka_unit_test(test_filter_reads),
 		cmocka_unit_test(test_reading),
+		cmocka_unit_test(test_merged),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
