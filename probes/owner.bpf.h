@@ -116,14 +116,15 @@ static __always_inline void nt_on_listen(const struct sock *sk, int oldstate, in
 	}
 }
 
-static __always_inline void nt_on_established(const struct sock *sk)
+/* `active` of a connect() that began before us too. */
+static __always_inline void nt_on_established(const struct sock *sk, bool active)
 {
 	struct nt_sock *s = nt_sock(sk);
 
 	if (s)
 		s->birth = bpf_ktime_get_ns();
 	else
-		nt_remember(sk, bpf_ktime_get_ns(), false, NT_OWNER_NONE);
+		nt_remember(sk, bpf_ktime_get_ns(), active, NT_OWNER_NONE);
 }
 
 /*
@@ -171,7 +172,7 @@ static __always_inline void nt_on_state(const struct sock *sk, int oldstate, int
 	else if (nt_params.keep_owners == NT_KEEP_CONNECTS)
 		return;
 	else if (newstate == TCP_ESTABLISHED)
-		nt_on_established(sk);
+		nt_on_established(sk, oldstate == TCP_SYN_SENT);
 	else if (newstate == TCP_LISTEN || oldstate == TCP_LISTEN)
 		nt_on_listen(sk, oldstate, newstate);
 	else if ((newstate == TCP_FIN_WAIT1 || newstate == TCP_LAST_ACK || newstate == TCP_CLOSE) &&
