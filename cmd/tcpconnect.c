@@ -37,7 +37,7 @@ static const struct column columns[] = {
 	  .type = COL_ENUM, COL_AT(EV, error), .flags = COL_HIDDEN, .width = 11,
 	  .names = names_errno, .n_names = NAMES_ERRNO },
 	{ .name = "query", .title = "QUERY", .help = "name whose address raddr is, with -d",
-	  .type = COL_HOST, COL_AT(EV, head.raddr), .flags = COL_HIDDEN },
+	  .type = COL_HOST, COL_AT(EV, head.raddr), .flags = COL_HIDDEN, .width = 20 },
 	{ 0 },
 };
 
