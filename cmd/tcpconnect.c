@@ -7,8 +7,7 @@ static const struct opt opts[] = {
 	{ 't', "timestamp", NULL, "show seconds since the first row", OPT_SHOW, "elapsed" },
 	{ 'p', "pid", NULL, NULL, OPT_SAME_AS, "pid" },
 	{ 'P', NULL, "P[,P-P]", "same as --rport", OPT_SAME_AS, "rport" },
-	{ 'L', NULL, NULL, "show the local port; with -c each has its own row", OPT_SHOW, "lport",
-	  .flag = TCPCONNECT_LPORT },
+	{ 'L', NULL, NULL, "show, or count by, local ports", OPT_SHOW, "lport", TCPCONNECT_LPORT },
 	{ 's', "source-port", NULL, "same as -L", OPT_SHOW, "lport", TCPCONNECT_LPORT },
 	{ 'U', "print-uid", NULL, "show the user", OPT_SHOW, "uid" },
 	{ 'u', "uid", NULL, NULL, OPT_SAME_AS, "uid" },
@@ -60,7 +59,8 @@ static const struct column count_columns[] = {
 };
 
 #define LATE "non-blocking connects are shown when they are answered or sent again"
-#define SLOW "every system call of the host costs a little; io_uring and compat are not seen"
+#define FORBIDDEN "what a security module or a cgroup's program forbids is not seen"
+#define SLOW "each system call of the host costs a little; io_uring, 32-bit programs are not seen"
 
 static const struct attach_slot attach[] = {
 	{ .what = "connects",
@@ -73,9 +73,9 @@ static const struct attach_slot attach[] = {
 	  .optional = true,
 	  .alts = { { { "tcpconnect_v4_fexit", "tcpconnect_v6_fexit", "tcpconnect_lsm_fexit",
 			"tcpconnect_v4_pre_fexit", "tcpconnect_v6_pre_fexit" } },
-		    { { "tcpconnect_v4_fexit", "tcpconnect_v6_fexit" } },
+		    { { "tcpconnect_v4_fexit", "tcpconnect_v6_fexit" }, FORBIDDEN },
 		    { { "tcpconnect_v4_kprobe", "tcpconnect_v4_kretprobe", "tcpconnect_v6_kprobe",
-			"tcpconnect_v6_kretprobe" } },
+			"tcpconnect_v6_kretprobe" }, FORBIDDEN },
 		    { { "tcpconnect_exit_tp" }, SLOW } } },
 	{ .what = "DNS answers", .flag = TCPCONNECT_DNS, .alts = { { { "nt_dns_answer" } } } },
 	{ 0 },
