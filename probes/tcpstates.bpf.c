@@ -112,6 +112,8 @@ static __always_inline int on_state(struct sock *sk, int oldstate, int newstate,
 	transition(sk, seen, oldstate, newstate, now.since);
 	if (newstate == TCP_CLOSE)
 		bpf_map_delete_elem(&nt_sock_tool, &key);
+	else if (seen)
+		*seen = now; /* under the socket's lock; an update costs several times as much */
 	else
 		remember(key, &now);
 	nt_done(sk, newstate);
