@@ -13,7 +13,7 @@
 #include "fields.h"
 
 #define BLANKS " \t\n\v\f\r"
-#define SYMBOLS "()=!<>&|" /* a word ends before them, unless they are quoted */
+#define SYMBOLS "()=!<>&|~" /* a word ends before them, unless they are quoted */
 #define MAX_NAME 32        /* longer than any field, column or number that makes sense */
 #define MAX_HINT 2         /* edits between what was written and what may have been meant */
 #define E18 1000000000000000000ULL
@@ -25,6 +25,7 @@ typedef struct filter_node *join_fn(struct filter_node *, struct filter_node *);
 
 enum kind {
 	T_END, T_WORD, T_BAD, T_OPEN, T_CLOSE, T_NOT, T_AND, T_OR,
+	T_HAS,
 	T_EQ, T_NE, T_LT, T_LE, T_GT, T_GE, /* the operators come last */
 };
 
@@ -73,7 +74,7 @@ static const struct {
 } symbols[] = {
 	{ "&&", T_AND }, { "||", T_OR }, { "==", T_EQ },  { "!=", T_NE }, { "<=", T_LE },
 	{ ">=", T_GE },	 { "(", T_OPEN }, { ")", T_CLOSE }, { "=", T_EQ },  { "!", T_NOT },
-	{ "<", T_LT },	 { ">", T_GT },
+	{ "<", T_LT },	 { ">", T_GT },  { "~", T_HAS },
 }, keywords[] = {
 	{ "and", T_AND }, { "or", T_OR }, { "not", T_NOT },
 };
@@ -812,6 +813,33 @@ static struct filter_node *parse_family(struct parser *p, const char *version)
 	return ret ? NULL : node;
 }
 
+/* TEXT ~ list: a part of it */
+static struct filter_node *parse_part(struct parser *p, const struct token *word, enum field field,
+				      const struct column *col)
+{
+	size_t off = field == FIELD_COMM ? offsetof(struct nt_event, owner.comm) : 0;
+	struct filter_node *node = NULL;
+	struct filter_error err = { 0 };
+	struct list list;
+	bool negate;
+	int ret;
+
+	if (!off && col && col->type == COL_STR && is_list(col))
+		off = col->off;
+	if (!off)
+		return fail(p, p->tok.at, p->tok.len, "'%.*s' is no text: ~ asks for a part of one",
+			    SHOWN(p, *word));
+	advance(p);
+	if (!take_list(p, word, &list))
+		return NULL;
+	negate = *list.text == '!';
+	ret = filter_parse_parts(&node, list.text + negate, off, &err);
+	if (ret)
+		node = list_error(p, &list, ret, &err);
+	free(list.text);
+	return negate_if(p, negate, col ? guarded(p, col, node) : node);
+}
+
 static struct filter_node *parse_predicate(struct parser *p)
 {
 	struct token word = p->tok;
@@ -825,6 +853,8 @@ static struct filter_node *parse_predicate(struct parser *p)
 	advance(p);
 	field = find_field(p, &word);
 	col = find_column(p->tool, p->text + word.at, word.len);
+	if (p->tok.kind == T_HAS)
+		return parse_part(p, &word, field, col);
 	if (field == FIELD_IP && (p->tok.kind < T_EQ || is_word(p, &word, "ip6")))
 		return parse_family(p, is_word(p, &word, "ip") ? "4" : "6");
 	if (field != FIELD_COUNT)

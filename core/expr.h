@@ -13,13 +13,14 @@
  *               refused,timeout | NAME                     a COL_BOOL column; "NAME = true", "NAME
  *               = false" | COLUMN OP VALUE          a number column, its unit suffix may be left
  *               out: duration > 1s
+ *               | NAME "~" list            a text column: one of the list is a part of it
  *     OP      = "=" | "==" | "!=" | "<" | "<=" | ">" | ">="
  *
  * A bare number is in the column's unit. Durations take ns us ms s m h, sizes K M G (powers of
  * 1024). "=" and "!=" may also stand before the list of a FIELD or NAME, the other operators before
  * the value of a FIELD that is a number (lport < 1024; port < 1024 is either side). Two predicates
  * side by side are an error.
- * A word ends before a blank or one of ()=!<>&|, unless these are inside '...' or "...".
+ * A word ends before a blank or one of ()=!<>&|~, unless these are inside '...' or "...".
  * What is unknown is in no list and neither less nor more than anything, so "!=" and a negated list
  * hold for it. "=" compares what is stored: where 0 stands for unknown, "= 0" asks for it.
  */

@@ -30,6 +30,7 @@ static size_t element_size(enum filter_kind kind)
 	case FILTER_ADDR:
 		return sizeof(struct filter_net);
 	case FILTER_STR:
+	case FILTER_PART:
 		return sizeof(char[16]);
 	default:
 		return 0;
@@ -98,6 +99,15 @@ static bool eval_str(const struct filter_node *node, const uint8_t *at)
 {
 	for (size_t i = 0; i < node->n; i++) {
 		if (!memcmp(node->names[i], at, sizeof(node->names[i])))
+			return true;
+	}
+	return false;
+}
+
+static bool eval_part(const struct filter_node *node, const uint8_t *at)
+{
+	for (size_t i = 0; i < node->n; i++) {
+		if (memmem(at, 16, node->names[i], strnlen(node->names[i], 16)))
 			return true;
 	}
 	return false;
@@ -221,6 +231,8 @@ bool filter_eval(const struct filter_node *root, const void *event, size_t len)
 		return eval_addr(root, at);
 	case FILTER_STR:
 		return eval_str(root, at);
+	case FILTER_PART:
+		return eval_part(root, at);
 	case FILTER_BITS:
 		return eval_bits(root, at);
 	default:

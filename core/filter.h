@@ -21,6 +21,7 @@ enum filter_kind {
 	FILTER_NUM,   /* the number at off/size is inside one of the ranges */
 	FILTER_ADDR,  /* the 16 bytes at off are inside one of the networks */
 	FILTER_STR,   /* the 16 bytes at off equal one of the names, NUL-padded */
+	FILTER_PART,  /* one of the names is a part of the 16 bytes at off */
 	FILTER_BITS,  /* the number at off/size has one of the bits of ranges[0].lo set */
 };
 
@@ -36,7 +37,7 @@ struct filter_net {
 struct filter_node {
 	enum filter_kind kind;
 	struct filter_node *a, *b;
-	uint16_t off, size; /* in the event; NUM and BITS: 1, 2, 4 or 8 bytes; ADDR and STR: 16 */
+	uint16_t off, size; /* in the event; NUM and BITS: 1, 2, 4 or 8 bytes; others: 16 */
 	size_t n;
 	union {
 		struct filter_range *ranges; /* sorted, merged */
@@ -71,6 +72,8 @@ int filter_parse_numbers(struct filter_node **node, const char *text, uint16_t o
 int filter_parse_users(struct filter_node **node, const char *text, uint16_t off,
 		       struct filter_error *err);
 int filter_parse_names(struct filter_node **node, const char *text, uint16_t off,
+		       struct filter_error *err);
+int filter_parse_parts(struct filter_node **node, const char *text, uint16_t off,
 		       struct filter_error *err);
 int filter_parse_addrs(struct filter_node **node, const char *text, uint16_t off,
 		       struct filter_error *err);

@@ -655,6 +655,26 @@ static void gen_str(struct gen *g, const struct filter_node *node, struct way wa
 	free(keys);
 }
 
+/* Byte by byte, as the stack is read by aligned loads only. */
+static void gen_part(struct gen *g, const struct filter_node *node, struct way way)
+{
+	for (size_t i = 0; i < node->n; i++) {
+		size_t len = strnlen(node->names[i], sizeof(node->names[i]));
+
+		for (size_t from = 0; from + len <= sizeof(node->names[i]); from++) {
+			unsigned int next = new_label(g);
+
+			for (size_t k = 0; k < len; k++) {
+				load(g, node->off + from + k, 1);
+				jump_if(g, BPF_JNE, (unsigned char)node->names[i][k], next);
+			}
+			go(g, way.yes, NOWHERE);
+			place(g, next);
+		}
+	}
+	go(g, way.no, way.next);
+}
+
 static void gen(struct gen *g, const struct filter_node *node, struct way way)
 {
 	unsigned int mid;
@@ -689,6 +709,9 @@ static void gen(struct gen *g, const struct filter_node *node, struct way way)
 		break;
 	case FILTER_STR:
 		gen_str(g, node, way);
+		break;
+	case FILTER_PART:
+		gen_part(g, node, way);
 		break;
 	case FILTER_BITS:
 		gen_bits(g, node, way);

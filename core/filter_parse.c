@@ -282,6 +282,19 @@ int filter_parse_names(struct filter_node **node, const char *text, uint16_t off
 	return parse_list(node, &list, text, off, err);
 }
 
+int filter_parse_parts(struct filter_node **node, const char *text, uint16_t off,
+		       struct filter_error *err)
+{
+	static const struct list list = {
+		.parse = parse_name,
+		.kind = FILTER_PART,
+		.size = sizeof(char[16]),
+		.element = sizeof(char[16]),
+	};
+
+	return parse_list(node, &list, text, off, err);
+}
+
 int filter_parse_addrs(struct filter_node **node, const char *text, uint16_t off,
 		       struct filter_error *err)
 {

@@ -234,20 +234,23 @@ static void parse_field(struct parser *p, struct argp_state *state, int option, 
 {
 	struct filter_node *node = NULL;
 	struct filter_error err = { 0 };
+	const char *name = uniform[option].name;
 	int ret;
 
+	if (!name) /* FIELD_IP */
+		name = *arg == '4' ? "ipv4" : "ipv6";
 	if (fields_of(option) & ~p->fields)
 		argp_failure(state, EXIT_USAGE, 0, "--%s: %s has no such field to filter by",
-			     uniform[option].name,
+			     name,
 			     p->opts->n_tools == 1 ? p->opts->tools[0]->name :
 						     "one of these tools");
-	refuse_bare(p, state, uniform[option].name, arg);
+	refuse_bare(p, state, name, arg);
 	ret = fields_parse(&node, option, arg, p->opts, &err);
 	if (ret == -EINVAL)
-		argp_failure(state, EXIT_USAGE, 0, "--%s: '%.*s': %s", uniform[option].name,
+		argp_failure(state, EXIT_USAGE, 0, "--%s: '%.*s': %s", name,
 			     (int)err.bad_len, err.bad ? err.bad : arg, err.why);
 	if (ret)
-		argp_failure(state, EXIT_USAGE, 0, "--%s: '%s': %s", uniform[option].name, arg,
+		argp_failure(state, EXIT_USAGE, 0, "--%s: '%s': %s", name, arg,
 			     strerror(-ret));
 	p->opts->common = filter_and(p->opts->common, node);
 }
@@ -495,6 +498,23 @@ static void parse_map(struct parser *p, struct argp_state *state, const struct o
 	p->opts->want_mntns |= o->kind == OPT_MNTNSMAP;
 }
 
+static void parse_part(struct parser *p, struct argp_state *state, const struct opt *o,
+		       const char *what, const char *arg)
+{
+	const struct column *col = p->opts->tools[0]->columns;
+	struct filter_node *node = NULL;
+	struct filter_error err = { 0 };
+	int ret;
+
+	while (strcmp(col->name, o->target))
+		col++;
+	ret = filter_parse_parts(&node, arg, col->off, &err);
+	if (ret)
+		argp_failure(state, EXIT_USAGE, 0, "%s: '%.*s': %s", what, (int)err.bad_len,
+			     err.bad ? err.bad : arg, err.why);
+	p->opts->common = filter_and(p->opts->common, node);
+}
+
 static void parse_own(struct parser *p, struct argp_state *state, const struct opt *o, char *arg)
 {
 	struct session_opts *opts = p->opts;
@@ -530,6 +550,7 @@ static void parse_own(struct parser *p, struct argp_state *state, const struct o
 		break;
 	case OPT_INTERVAL: opts->interval_ns = seconds(state, what, arg); break;
 	case OPT_ROWS: opts->rows = whole(state, what, arg, 1, UINT32_MAX); break;
+	case OPT_PART: parse_part(p, state, o, what, arg); break;
 	case OPT_TITLE: opts->title = o->target ? '-' : '+'; break;
 	case OPT_SORT:
 		opts->sort = sort_column(o->target, arg);

@@ -119,11 +119,12 @@ static int set_section(struct bpf_object *object, const char *name, const void *
 	return map ? bpf_map__set_initial_value(map, data, size) : -ENOENT;
 }
 
+/* 0 entries: as the object has it, which is small: a map that this run does not use. */
 static int set_entries(struct bpf_object *object, const char *name, uint32_t entries)
 {
 	struct bpf_map *map = bpf_object__find_map_by_name(object, name);
 
-	return map ? bpf_map__set_max_entries(map, entries) : 0;
+	return map && entries ? bpf_map__set_max_entries(map, entries) : 0;
 }
 
 /* A single row is not looked for, it has a place. */
@@ -204,6 +205,10 @@ static int configure(struct bpf_object *object, const struct probe_config *confi
 	err = set_section(object, ".rodata.params", &config->params, sizeof(config->params));
 	if (!err)
 		err = set_entries(object, "nt_sock_tool", config->max_sockets);
+	if (!err)
+		err = set_entries(object, "nt_task_tool", config->max_tasks);
+	if (!err)
+		err = set_entries(object, "nt_task_items", config->max_tasks);
 	if (!err)
 		err = set_sums(object, config);
 	if (!err)

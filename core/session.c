@@ -299,6 +299,7 @@ static int open_probe(struct session *s, int i, struct probe_config *config)
 	config->params.flags = opts->flags;
 	config->max_sockets = opts->max_sockets ? opts->max_sockets
 						: at_least(32768, 4 * sockets);
+	config->max_tasks = opts->max_sockets ? opts->max_sockets : 2048;
 	config->max_held = at_least(1024, 2 * sockets);
 	configure_sums(opts, i, config);
 	config->cgroups = opts->cgroups;
@@ -601,7 +602,8 @@ static void say_losses(const struct session *s)
 			st->lost_buffer);
 	if (st->lost_map)
 		fprintf(stderr,
-			"%" PRIu64 " sockets could not be remembered: a larger --sockets helps\n",
+			"%" PRIu64 " sockets or calls could not be remembered: "
+			"a larger --sockets helps\n",
 			st->lost_map);
 	if (st->missed)
 		fprintf(stderr,

@@ -11,8 +11,8 @@
 #include "column.h"
 
 #define PLAN_MAX_SLOTS 8
-#define PLAN_MAX_ALTS 5
-#define PLAN_MAX_PROGS 5
+#define PLAN_MAX_ALTS 6
+#define PLAN_MAX_PROGS 9
 
 /* One way to see something: programs that work only together, by their names in the .bpf.c. */
 struct attach_alt {
@@ -62,6 +62,7 @@ enum opt_kind {
 	OPT_INTERVAL, /* tool->sums are read every `arg` seconds */
 	OPT_ROWS,    /* only so many rows of each reading */
 	OPT_TITLE,   /* tool->sums->title is printed; with a leading '!' as `target`: is not */
+	OPT_PART,    /* only rows whose text column `target` has `arg` as a part */
 	OPT_SORT,    /* rows of a reading by a column; `target`: "word=column,word=column" */
 };
 
@@ -142,7 +143,7 @@ struct tool {
 	const struct opt *opts;
 	const struct arg *args;       /* or NULL */
 	const struct column *columns; /* places in the event, in JSON's order */
-	const char *const *table;     /* names in the table's order; NULL: as columns */
+	const char *const *table;     /* names in the table's order, see struct view_opts */
 	const struct attach_slot *attach;
 	const struct journal_field *journal; /* OPT_JOURNAL, or NULL */
 	struct probe_object probe, filtered; /* PROBES(name); why two: probes/filter.bpf.h */
@@ -247,6 +248,14 @@ struct tool {
 #define COLUMN_LPORT(ev) COLUMN_LPORT_AS(ev, "LPORT", 0)
 #define COLUMN_RADDR(ev) COLUMN_RADDR_AS(ev, "RADDR")
 #define COLUMN_RPORT(ev) COLUMN_RPORT_AS(ev, "RPORT")
+
+/* Both together, as some of bcc's tables have them: "10.1.2.3:80", "[::1]:80". */
+#define COLUMN_END(ev, column, heading, text, addr, port)                                        \
+	{ .name = column, .title = heading, .help = text, .type = COL_ENDPOINT,                  \
+	  COL_AT(ev, addr), .guard = offsetof(ev, port), .flags = COL_TABLE_ONLY, .width = 20 }
+#define COLUMNS_JOINED(ev)                                                                       \
+	COLUMN_END(ev, "local", "LADDR:LPORT", "local address and port", head.laddr, head.lport), \
+	COLUMN_END(ev, "remote", "RADDR:RPORT", "remote address and port", head.raddr, head.rport)
 
 /* All of these, in the order of JSON; and those of tools whose table calls the ends otherwise. */
 #define COLUMNS_OWNER(ev)                                                                  \

@@ -72,6 +72,24 @@ char *cell_elapsed_ns(struct out *out, char *p, uint64_t time)
 	return put_u64(p, time < out->first ? out->first - time : time - out->first);
 }
 
+static char *put_endpoint(char *p, const char *addr, uint16_t port)
+{
+	char *start = p;
+
+	p = put_addr(start, addr);
+	if (memchr(start, ':', (size_t)(p - start))) {
+		memmove(start + 1, start, (size_t)(p - start));
+		*start = '[';
+		p[1] = ']';
+		p += 2;
+	}
+	*p++ = ':';
+	if (port)
+		return put_u64(p, port);
+	*p++ = '-';
+	return p;
+}
+
 /* Only the table scales. */
 static char *put_thousandths(char *p, uint64_t num)
 {
@@ -133,11 +151,81 @@ char *cell_scaled(char *p, const struct column *col, uint64_t num)
 	}
 }
 
-char *cell_rest(char *p, const struct column *col, const char *row, enum out_format as)
+/* The texts in at[size], the last one first. */
+static char *put_reversed(char *p, const char *at, size_t size)
+{
+	const char *end = at, *part;
+
+	while (end < at + size && *end)
+		end += strnlen(end, at + size - end) + 1;
+	if (end == at)
+		*p++ = '/';
+	for (; end > at; end = part) {
+		for (part = end - 1; part > at && part[-1]; part--)
+			;
+		*p++ = '/';
+		p = mempcpy(p, part, end - 1 - part);
+	}
+	return p;
+}
+
+static char *put_pattern(char *p, const char *pattern, const struct column *col, const char *row)
+{
+	for (; *pattern; pattern++) {
+		switch (*pattern) {
+		case '#':
+			p = put_u64(p, cell_load(row + col->number, 8));
+			break;
+		case '@':
+			p = mempcpy(p, row + col->off, strnlen(row + col->off, col->size));
+			break;
+		case '*':
+			p = put_reversed(p, row + col->off, col->size);
+			break;
+		default:
+			*p++ = *pattern;
+		}
+	}
+	return p;
+}
+
+static char *pattern_cell(struct out *out, char *p, const struct column *col, const char *row,
+			  enum out_format as)
+{
+	size_t kind = (unsigned char)row[col->guard], prefix = cell_load(row + col->prefix, 4);
+	const char *pattern = kind < col->n_names ? col->names[kind] : NULL;
+	char *text, *end;
+
+	if (!pattern)
+		return cell_null(p, as);
+	text = malloc(strlen(pattern) + col->size + CELL_MAX + PUT_SPARE);
+	if (!text)
+		return NULL;
+	end = text;
+	if (as == OUT_TABLE && col->flags & COL_PREFIX && prefix != UINT32_MAX) {
+		end = put_u64(end, prefix);
+		*end++ = ':';
+	}
+	end = put_pattern(end, pattern, col, row);
+	p = out_grow(out, p, (size_t)(end - text) * PUT_GROWTH);
+	if (p)
+		p = cell_string(out, p, text, (size_t)(end - text), as);
+	free(text);
+	return p;
+}
+
+char *cell_rest(struct out *out, char *p, const struct column *col, const char *row,
+		enum out_format as)
 {
 	uint64_t num = cell_load(row + col->off, col->type == COL_INT ? col->size : 8);
 
 	switch (col->type) {
+	case COL_ENDPOINT:
+		p = put_endpoint(cell_quote(p, as), row + col->off,
+				 (uint16_t)cell_load(row + col->guard, sizeof(uint16_t)));
+		return cell_quote(p, as);
+	case COL_PATTERN:
+		return pattern_cell(out, p, col, row, as);
 	case COL_INT:
 		return put_signed(p, num << (64 - 8 * col->size), 64 - 8 * col->size);
 	case COL_RATIO:

@@ -58,7 +58,8 @@ static inline char *cell_string(struct out *out, char *p, const char *text, size
 }
 
 /* The types that few columns have. */
-char *cell_rest(char *p, const struct column *col, const char *row, enum out_format as);
+char *cell_rest(struct out *out, char *p, const struct column *col, const char *row,
+		enum out_format as);
 
 /* `as` is a constant at every call. NULL: no memory. */
 static inline __attribute__((always_inline)) char *
@@ -94,7 +95,7 @@ cell_put(struct out *out, char *p, const struct column *col, const char *row, en
 	case COL_ENUM:
 		if (num >= col->n_names)
 			return cell_quote(put_u64(cell_quote(p, as), num), as);
-		text = col->names[num];
+		text = (as == OUT_TABLE && col->table_names ? col->table_names : col->names)[num];
 		break;
 	case COL_BOOL:
 		memcpy(p, num ? "true\0\0\0" : "false\0\0", 8);
@@ -110,7 +111,7 @@ cell_put(struct out *out, char *p, const struct column *col, const char *row, en
 			       NULL;
 		break;
 	default:
-		return cell_rest(p, col, row, as);
+		return cell_rest(out, p, col, row, as);
 	}
 	if (!text)
 		return cell_null(p, as);

@@ -41,6 +41,16 @@ enum col_type {
 	COL_RATIO,   /* the u64 at `off` divided by that at `guard`, rounded down; 0 if that is 0 */
 	COL_INT,     /* a plain number that may be below 0; it has no COL_NULL_* */
 	COL_HOST,    /* an address as COL_ADDR, that struct out_names turns into its name */
+	/*
+	 * A text made by a pattern: names[] of the byte at `guard`; NULL, or none: unknown. In it
+	 * '@' stands for the first of the texts in char[size], each of which ends with NUL, '*' for
+	 * all of them, the last one first, with a '/' before each, '#' for the u64 at `number`.
+	 */
+	COL_PATTERN,
+	/*
+	 * As COL_ADDR, and a port, u16 at `guard`, 0 unknown: "10.1.2.3:80", "[::1]:80", "[::1]:-"
+	 */
+	COL_ENDPOINT,
 };
 
 enum {
@@ -63,6 +73,8 @@ enum {
 	COL_ADD = 1 << 8,
 	COL_MAX = 1 << 9,
 	COL_ASKED = 1 << 14,     /* in no form by default, unless an option shows it */
+	COL_PREFIX = 1 << 15,    /* table: COL_PATTERN after the u32 at `prefix` and a ':', unless
+				    that has all bits set */
 };
 
 struct column {
@@ -71,12 +83,17 @@ struct column {
 	const char *help;   /* what it is, with its unit */
 	enum col_type type;
 	uint16_t off, size; /* where in the row, in bytes */
-	uint16_t guard;     /* offset of a byte, see COL_GUARDED and COL_LOWER_BOUND */
+	uint16_t guard;     /* offset, see COL_GUARDED, COL_LOWER_BOUND, COL_ENDPOINT */
+	uint16_t number, prefix; /* offsets of numbers, see COL_PATTERN and COL_PREFIX */
 	uint32_t flags;
 	uint8_t width;      /* least width in the table; grows, never cuts */
 	uint8_t n_names;
-	/* COL_ENUM; a NULL entry is unknown. COL_NUM: the table shows the first one for unknown */
+	/*
+	 * COL_ENUM, COL_PATTERN; a NULL entry is unknown. COL_NUM: the table shows the first one
+	 * for unknown
+	 */
 	const char *const *names;
+	const char *const *table_names; /* COL_ENUM in the table; NULL: as names */
 };
 
 #endif

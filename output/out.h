@@ -53,8 +53,11 @@ bool out_pending(const struct out *out);
 struct view_opts {
 	const char *tool;
 	const struct column *columns; /* ends with an entry without a name; must outlive the view */
-	const char *const *table; /* names, in the order of the table; others are hidden there.
-				     NULL: as `columns` */
+	/*
+	 * Names in the order of the table, where others are hidden; "+name": shown in spite of
+	 * COL_HIDDEN. NULL: as `columns`.
+	 */
+	const char *const *table;
 	const char *spec;              /* the word of --columns, or NULL */
 	/*
 	 * Lists of words, or NULL. "a,b": their COL_HIDDEN does not count; "a=b": where the table

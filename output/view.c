@@ -75,13 +75,25 @@ static void pick_shown(struct pick *pick, const struct view_opts *opts, const st
 	pick_add(pick, other ? other : col);
 }
 
+static bool is_sign(char c)
+{
+	return c == '+' || c == '-';
+}
+
 static void pick_table(struct pick *pick, const struct view_opts *opts)
 {
 	const char *const *name;
 	const struct column *col;
 
-	for (name = opts->table; name && *name; name++)
-		pick_shown(pick, opts, find_column(opts->columns, *name, strlen(*name)));
+	for (name = opts->table; name && *name; name++) {
+		bool always = is_sign(**name);
+
+		col = find_column(opts->columns, *name + always, strlen(*name + always));
+		if (always && col)
+			pick_add(pick, col);
+		else
+			pick_shown(pick, opts, col);
+	}
 	for (col = opts->columns; !opts->table && col->name; col++)
 		pick_shown(pick, opts, col);
 }
@@ -102,11 +114,6 @@ static void pick_defaults(struct pick *pick, const struct view_opts *opts, enum 
 		if (!(col->flags & COL_TABLE_ONLY) &&
 		    (!(col->flags & COL_ASKED) || listed(opts->unhide, col->name, 0)))
 			pick_add(pick, col);
-}
-
-static bool is_sign(char c)
-{
-	return c == '+' || c == '-';
 }
 
 /* *word is left at the word in error. Signed and bare words do not mix: that would be a guess. */

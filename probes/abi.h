@@ -85,6 +85,15 @@ struct nt_sum {
 
 #define NT_HIST_SLOTS 40
 
+#define NT_STACK_FRAMES 64
+#define NT_STACK_SIZE (NT_STACK_FRAMES * sizeof(__u64))
+
+/*
+ * An id of COL_NAME (output/column.h) that is this or more, and no kernel address, is one of the
+ * column's own names.
+ */
+#define NT_NAME_OWN (1ull << 32)
+
 /* COL_HIST (output/column.h). */
 struct nt_hist {
 	__u64 count, sum, max;
@@ -94,6 +103,31 @@ struct nt_hist {
 enum {
 	NT_PINNED_CGROUPS = 1, /* nt_cgroupmap */
 	NT_PINNED_MNTNS = 2,   /* nt_mntnsmap */
+};
+
+#define NT_LINK_NAMES 1024 /* bytes, a power of two; paths of up to 767 are whole */
+
+/* What a struct file is: the kernel says it so in the links of /proc/PID/fd. */
+enum nt_link_kind {
+	NT_LINK_UNKNOWN,
+	NT_LINK_PATH,
+	NT_LINK_DELETED,
+	NT_LINK_SOCKET,
+	NT_LINK_PIPE,
+	NT_LINK_ANON,
+	NT_LINK_NS,
+	NT_LINK_PIDFD,
+	NT_LINK_DMABUF,
+	NT_LINK_CUT = 16, /* with PATH or DELETED: the beginning of the path is left out */
+};
+
+/* The parts of a link of /proc/PID/fd (probes/file.bpf.h). */
+struct nt_link {
+	__u64 ino;        /* inode number */
+	__u16 used;       /* bytes of `names` */
+	__u8 kind;        /* enum nt_link_kind */
+	__u8 pad[5];
+	char names[NT_LINK_NAMES]; /* the last part of a path first; each ends with NUL */
 };
 
 /*
@@ -124,6 +158,7 @@ struct nt_counters {
 	__u64 filtered;
 	__u64 lost_buffer;
 	__u64 lost_map;
+	__u64 lost_stack;
 };
 
 /* One page shared with the reader. */
@@ -142,7 +177,8 @@ struct nt_sock {
 	__u32 active; /* it called connect(): its SYN is counted in bytes_acked */
 	__u32 pad;
 	struct nt_owner owner;
-	__u8 done[NT_MAX_TOOLS]; /* by tool: the state whose beginning it has handled */
+	/* by tool: the state whose beginning it has handled, or another mark of its own */
+	__u16 done[NT_MAX_TOOLS];
 };
 
 /* Key of the map of listeners. */

@@ -44,6 +44,7 @@ enum { BPF_ANY, BPF_NOEXIST, BPF_EXIST };
 enum { BPF_F_NO_PREALLOC = 1U << 0, BPF_F_MMAPABLE = 1U << 10 };
 enum { BPF_RB_NO_WAKEUP = 1, BPF_RB_FORCE_WAKEUP = 2 };
 enum { BPF_RB_AVAIL_DATA = 0 };
+enum { BPF_F_SKIP_FIELD_MASK = 0xff };
 
 #include "abi.h"
 #include <bpf/bpf_helpers.h>
@@ -81,6 +82,9 @@ enum nt_way { NT_DIRECT, NT_PROBE };
 		nt_value_;                                                                         \
 	})
 
+#define AF_UNIX 1
+#define ETH_P_IP 0x0800
+#define ETH_P_IPV6 0x86dd
 #define AF_INET 2
 #define AF_INET6 10
 #define IPPROTO_TCP 6
@@ -101,6 +105,27 @@ enum {
 	TCP_LAST_ACK,
 	TCP_LISTEN,
 	TCP_CLOSING,
+	TCP_NEW_SYN_RECV,
+};
+
+/* enum tcp_ca_state, include/uapi/linux/tcp.h */
+enum {
+	TCP_CA_Open,
+	TCP_CA_Disorder,
+	TCP_CA_CWR,
+	TCP_CA_Recovery,
+	TCP_CA_Loss,
+};
+
+#define ICSK_TIME_LOSS_PROBE 5 /* include/net/inet_connection_sock.h */
+
+/* Bits of the flags in a TCP header, the low byte (include/net/tcp.h). */
+enum {
+	TCPHDR_FIN = 1 << 0,
+	TCPHDR_SYN = 1 << 1,
+	TCPHDR_RST = 1 << 2,
+	TCPHDR_PSH = 1 << 3,
+	TCPHDR_ACK = 1 << 4,
 };
 
 /* include/uapi/asm-generic/errno.h */
@@ -126,9 +151,14 @@ struct netns_core {
 	int sysctl_somaxconn;
 };
 
+struct netns_ipv4 {
+	__u8 sysctl_tcp_syncookies; /* wider until 5.12 */
+};
+
 struct net {
 	struct ns_common ns;
 	struct netns_core core;
+	struct netns_ipv4 ipv4;
 };
 
 typedef struct {
@@ -140,6 +170,10 @@ struct in6_addr {
 		__be32 u6_addr32[4];
 	} in6_u;
 };
+
+typedef struct {
+	int counter;
+} atomic_t;
 
 typedef struct {
 	__s64 counter;
@@ -160,6 +194,14 @@ struct sock_common {
 	unsigned long skc_flags;
 };
 
+struct hlist_node {
+	struct hlist_node **pprev; /* NULL: in no list */
+};
+
+struct timer_list {
+	struct hlist_node entry;
+};
+
 typedef struct {
 	int owned;
 } socket_lock_t;
@@ -167,10 +209,12 @@ typedef struct {
 struct sock {
 	struct sock_common __sk_common;
 	socket_lock_t sk_lock;
+	struct timer_list tcp_retransmit_timer;
 	__u16 sk_protocol; /* 16 bits wide since 5.6 (bf9765145b85) */
 	int sk_err;
 	__u8 sk_shutdown;
 	struct socket *sk_socket; /* NULL: no process holds it (not yet accepted, or closed) */
+	atomic_t sk_drops;
 	__u32 sk_ack_backlog; /* of a listener: how many connections wait for accept() */
 	__u32 sk_max_ack_backlog;
 };
@@ -180,17 +224,16 @@ struct inet_sock {
 	__be16 inet_sport;
 };
 
-typedef struct {
-	int counter;
-} atomic_t;
-
 struct request_sock_queue {
-	atomic_t qlen; /* handshakes that have begun */
+	atomic_t qlen; /* handshakes under way */
 };
 
 struct inet_connection_sock {
 	struct inet_sock icsk_inet;
-	struct request_sock_queue icsk_accept_queue; /* of a listener */
+	struct request_sock_queue icsk_accept_queue;
+	struct timer_list icsk_retransmit_timer; /* until 6.18; then struct sock has it */
+	__u8 icsk_ca_state : 5; /* enum tcp_ca_state */
+	__u8 icsk_retransmits; /* unanswered timeouts */
 	__u8 icsk_pending; /* which timer is set, 0: none */
 };
 
@@ -204,6 +247,24 @@ struct socket {
 	struct sock *sk;
 };
 
+struct inode {
+	unsigned short i_mode;
+	unsigned long i_ino;
+	void *i_private;
+	struct super_block *i_sb;
+};
+
+struct path {
+	struct vfsmount *mnt;
+	struct dentry *dentry;
+};
+
+struct file {
+	void *private_data;
+	struct inode *f_inode;
+	struct path f_path;
+};
+
 struct thread_info {
 	unsigned long flags;
 	__u32 status; /* x86 */
@@ -211,6 +272,7 @@ struct thread_info {
 
 struct task_struct {
 	struct thread_info thread_info;
+	void *stack;
 	struct files_struct *files;
 	struct nsproxy *nsproxy;
 	struct css_set *cgroups;
@@ -228,7 +290,16 @@ struct tcp_sock {
 	__u32 write_seq;
 	__u32 srtt_us; /* smoothed round trip time << 3, in us */
 	__u32 total_retrans;
+	__u32 undo_marker;
 	bool is_mptcp; /* a subflow; only where MPTCP is built in */
+};
+
+struct request_sock {
+	struct sock_common __req_common;
+};
+
+struct tcp_request_sock {
+	__u32 snt_isn;
 };
 
 struct net_device {
@@ -239,11 +310,47 @@ struct net_device {
 	possible_net_t nd_net;
 };
 
-struct sk_buff {
+struct dst_entry {
 	struct net_device *dev;
+};
+
+struct sk_buff {
+	struct net_device *dev; /* something else while the packet is in a tree */
+	struct sock *sk;
 	unsigned int len;
+	unsigned long _skb_refdst; /* struct dst_entry *, the lowest bit is none of it */
+	int skb_iif;       /* interface it came in by; 0: it is leaving */
+	unsigned int tail; /* this and the headers: from head */
+	unsigned char *head;
 	__u16 queue_mapping;
-	__be16 protocol; /* ETH_P_IP, ETH_P_IPV6 */
+	__be16 protocol;
+	__u16 transport_header;
+	__u16 network_header;
+	char cb[48];
+};
+
+/* The record of the tracepoint: what it has tells what the tracepoint's arguments are. */
+struct trace_event_raw_tcp_retransmit_skb {
+	int err;
+};
+
+enum skb_drop_reason {
+	SKB_CONSUMED = 1,
+	SKB_DROP_REASON_NOT_SPECIFIED = 2,
+	SKB_DROP_REASON_TCP_LISTEN_OVERFLOW = 40,
+};
+
+struct trace_event_raw_kfree_skb {
+	void *rx_sk;
+	enum skb_drop_reason reason;
+};
+
+/* In sk_buff.cb while TCP has the packet. */
+struct tcp_skb_cb {
+	__u32 seq;
+	__u16 tcp_gso_segs;
+	__u16 tcp_gso_size;
+	__u8 tcp_flags; /* wider since 6.16; the low byte is as in the header */
 };
 
 #pragma clang attribute pop

@@ -116,14 +116,15 @@ static __always_inline void nt_on_listen(const struct sock *sk, int oldstate, in
 	}
 }
 
-static __always_inline void nt_on_established(const struct sock *sk)
+/* `active` of a connect() that began before us too. */
+static __always_inline void nt_on_established(const struct sock *sk, bool active)
 {
 	struct nt_sock *s = nt_sock(sk);
 
 	if (s)
 		s->birth = bpf_ktime_get_ns();
 	else
-		nt_remember(sk, bpf_ktime_get_ns(), false, NT_OWNER_NONE);
+		nt_remember(sk, bpf_ktime_get_ns(), active, NT_OWNER_NONE);
 }
 
 /*
@@ -134,14 +135,14 @@ static __always_inline void nt_on_established(const struct sock *sk)
  */
 enum nt_turn { NT_FIRST, NT_SECOND };
 
-static __always_inline bool nt_is_done(const struct sock *sk, int newstate, enum nt_turn turn)
+static __always_inline bool nt_is_done(const struct sock *sk, __u16 mark, enum nt_turn turn)
 {
 	const struct nt_sock *s = nt_sock(sk);
 	const struct nt_reader *reader;
 	__u32 zero = 0;
 
 	if (s)
-		return s->done[nt_params.tool & (NT_MAX_TOOLS - 1)] == newstate;
+		return s->done[nt_params.tool & (NT_MAX_TOOLS - 1)] == mark;
 	if (turn == NT_FIRST)
 		return false;
 	/* The first marks every socket, but for want of room. */
@@ -149,7 +150,7 @@ static __always_inline bool nt_is_done(const struct sock *sk, int newstate, enum
 	return reader && reader->map_full;
 }
 
-static __always_inline void nt_done(const struct sock *sk, int newstate)
+static __always_inline void nt_done(const struct sock *sk, __u16 mark)
 {
 	struct nt_sock *s = nt_sock(sk);
 
@@ -158,7 +159,7 @@ static __always_inline void nt_done(const struct sock *sk, int newstate)
 		s = nt_sock(sk);
 	}
 	if (s)
-		s->done[nt_params.tool & (NT_MAX_TOOLS - 1)] = newstate;
+		s->done[nt_params.tool & (NT_MAX_TOOLS - 1)] = mark;
 }
 
 /* Called on every transition of a TCP socket, before the tool looks at it. */
@@ -171,7 +172,7 @@ static __always_inline void nt_on_state(const struct sock *sk, int oldstate, int
 	else if (nt_params.keep_owners == NT_KEEP_CONNECTS)
 		return;
 	else if (newstate == TCP_ESTABLISHED)
-		nt_on_established(sk);
+		nt_on_established(sk, oldstate == TCP_SYN_SENT);
 	else if (newstate == TCP_LISTEN || oldstate == TCP_LISTEN)
 		nt_on_listen(sk, oldstate, newstate);
 	else if ((newstate == TCP_FIN_WAIT1 || newstate == TCP_LAST_ACK || newstate == TCP_CLOSE) &&

@@ -25,6 +25,12 @@ enum {
 	NR_ACCEPT4 = 288,
 	NR_RECVMMSG = 299,
 	NR_SENDMMSG = 307,
+	NR_IO_URING_ENTER = 426,
+	/* of 32-bit programs */
+	NR_COMPAT_RECVMMSG = 337,
+	NR_COMPAT_SENDMMSG = 345,
+	NR_COMPAT_SENDMSG = 370,
+	NR_COMPAT_RECVMSG = 372,
 };
 #elif defined(__TARGET_ARCH_arm64)
 enum {
@@ -36,6 +42,7 @@ enum {
 	NR_ACCEPT4 = 242,
 	NR_RECVMMSG = 243,
 	NR_SENDMMSG = 269,
+	NR_IO_URING_ENTER = 426,
 };
 #endif
 
@@ -52,15 +59,6 @@ struct pt_regs {
 };
 #endif
 
-struct inode {
-	unsigned short i_mode;
-};
-
-struct file {
-	void *private_data;
-	struct inode *f_inode;
-};
-
 struct fdtable {
 	unsigned int max_fds;
 	struct file **fd;
@@ -71,6 +69,11 @@ struct files_struct {
 };
 
 #pragma clang attribute pop
+
+/* enum bpf_func_id of the running kernel tells which helpers it has. */
+enum bpf_func_id___regs {
+	BPF_FUNC_task_pt_regs___regs = 175,
+};
 
 static __always_inline long nt_syscall_nr(const struct pt_regs *regs)
 {
@@ -89,6 +92,50 @@ static __always_inline __u64 nt_syscall_arg(const struct pt_regs *regs, int n)
 #else
 	return n == 0 ? regs->orig_x0 : regs->regs[n];
 #endif
+}
+
+static __always_inline int nt_syscall_socket(const struct pt_regs *regs)
+{
+	switch (nt_syscall_nr(regs)) {
+	case NR_SENDMSG:
+	case NR_RECVMSG:
+	case NR_SENDMMSG:
+	case NR_RECVMMSG:
+		return nt_syscall_arg(regs, 0);
+#if defined(__TARGET_ARCH_x86)
+	case NR_COMPAT_SENDMSG:
+	case NR_COMPAT_RECVMSG:
+	case NR_COMPAT_SENDMMSG:
+	case NR_COMPAT_RECVMMSG:
+		return regs->bx;
+#endif
+	}
+	return -1;
+}
+
+/*
+ * The number of the system call that the current task is in, for programs inside of it; *socket is
+ * what sendmsg(), sendmmsg(), recvmsg() or recvmmsg() was given, or -1 (io_uring).
+ */
+static __always_inline long nt_syscall_now(int *socket)
+{
+	__attribute__((unused)) const struct task_struct *task;
+	struct pt_regs copy = {};
+	const struct pt_regs *regs;
+
+	if (bpf_core_enum_value_exists(enum bpf_func_id___regs, BPF_FUNC_task_pt_regs___regs)) {
+		regs = (void *)bpf_task_pt_regs(bpf_get_current_task_btf());
+		*socket = nt_syscall_socket(regs);
+		return nt_syscall_nr(regs);
+	}
+#if defined(__TARGET_ARCH_x86)
+	/* 5.10: task_pt_regs(), where the stack has the usual THREAD_SIZE */
+	task = (void *)bpf_get_current_task();
+	bpf_probe_read_kernel(&copy, sizeof(copy),
+			      NT_READ(NT_PROBE, task->stack) + 16384 - sizeof(copy));
+#endif
+	*socket = nt_syscall_socket(&copy);
+	return nt_syscall_nr(&copy);
 }
 
 /* A call of a 32-bit program; to be asked once the number is the wanted one. */

@@ -14,7 +14,7 @@ cp "$here"/*.py "$share/bench"
 cp -r "$here/../live" "$share/live"
 
 echo "binary: $(stat -c %s "$nettrace") bytes"
-for tool in tcplife tcpstates tcpaccept softirqs; do
+for tool in tcplife tcpstates tcpaccept tcpconnect tcpconnlat tcptracer softirqs; do
 	echo
 	echo "this host ($(uname -r)), ns, 20000 connections"
 	python3 -B "$here/cost.py" --tool $tool --nettrace "$nettrace" --churn "$churn" \

@@ -207,23 +207,37 @@ class Space:
     def tcp_ext(self, name):
         return self.snmp(name, "TcpExt", "netstat")
 
-    def iptables(self, *args):
+    def iptables(self, *args, command="iptables"):
         """With whichever flavour this kernel has."""
         with self:
             tried = []
-            for command in ("iptables", "iptables-legacy"):
+            for command in (command, f"{command}-legacy"):
                 if not shutil.which(command):
                     continue
                 done = subprocess.run([command, "-w", *args], capture_output=True, text=True)
                 if not done.returncode:
                     return
                 tried.append(f"{command}: {done.stderr.strip()}")
-        raise Skip(f"iptables {' '.join(args)}: {'; '.join(tried)}")
+        raise Skip(f"{command} {' '.join(args)}: {'; '.join(tried)}")
 
     def drop(self, *match):
         """Drops what matches on its way in until the returned function is called."""
         self.iptables("-A", "INPUT", "-p", "tcp", *match, "-j", "DROP")
         return lambda: self.iptables("-D", "INPUT", "-p", "tcp", *match, "-j", "DROP")
+
+
+    def lose(self, *which):
+        """
+        Of what comes in by TCP, IPv4 and IPv6: `which` is how the match "statistic" says it. Until
+        the returned function is called.
+        """
+        match = ["INPUT", "-p", "tcp", "-m", "statistic", *which, "-j", "DROP"]
+
+        def both(what):
+            for command in ("iptables", "ip6tables"):
+                self.iptables(what, *match, command=command)
+        both("-A")
+        return lambda: both("-D")
 
 
 def enter(path):
@@ -600,10 +614,11 @@ def tcp_info(sock):
 class Peer:
     """
     A process that does with sockets what it is told; sockets are named by their descriptors.
-    `contained`: in a pid namespace of its own; `pid` is what the host calls it.
+    `contained`: in a pid namespace of its own; `pid` is what the host calls it. `hands`: its verbs.
     """
 
-    def __init__(self, space, comm="peer", uid=None, cgroup=None, before=None, contained=False):
+    def __init__(self, space, comm="peer", uid=None, cgroup=None, before=None, contained=False,
+                 hands=None):
         ours, theirs = socket.socketpair()
         self.channel = ours
         sys.stdout.flush()
@@ -618,7 +633,7 @@ class Peer:
                 if contained:
                     self._contain(theirs)
                 set_comm(comm)
-                Hands(theirs).obey()
+                (hands or Hands)(theirs).obey()
             finally:
                 os._exit(0)
         theirs.close()
@@ -638,10 +653,10 @@ class Peer:
         die_with_parent()
 
     def __getattr__(self, verb):
-        return lambda *args: self.do(verb, *args)
+        return lambda *args, **named: self.do(verb, *args, **named)
 
-    def tell(self, verb, *args):
-        send_message(self.channel, (verb, args))
+    def tell(self, verb, *args, **named):
+        send_message(self.channel, (verb, args, named))
 
     def answer(self):
         self.channel.settimeout(PATIENCE)
@@ -650,8 +665,8 @@ class Peer:
             raise RuntimeError(f"peer: {value}")
         return value
 
-    def do(self, verb, *args):
-        self.tell(verb, *args)
+    def do(self, verb, *args, **named):
+        self.tell(verb, *args, **named)
         return self.answer()
 
     def kill(self):
@@ -689,11 +704,11 @@ class Hands:
     def obey(self):
         while True:
             try:
-                verb, args = receive_message(self.channel)
+                verb, args, named = receive_message(self.channel)
             except EOFError:
                 return
             try:
-                message = ("value", getattr(self, verb)(*args))
+                message = ("value", getattr(self, verb)(*args, **named))
             except Exception as error:
                 message = ("error", f"{verb}: {error!r}")
             send_message(self.channel, message)

@@ -1219,6 +1219,30 @@ def test_partial_half_closed():
           "server")
 
 
+def test_partial_connecting():
+    """connect() was waiting for its answer when the trace began: its SYN is no byte."""
+    b, a = nt.pair()
+    server, client = Peer(b, "server"), Peer(a, "old-client")
+    listener = server.listen(b.addr4)
+    port = server.name(listener)
+    undrop = b.drop()
+    client.tell("connect", b.addr4, port)
+    nt.wait_for(lambda: (2, port) in [(s[0], s[2]) for s in nt.sockets(a)], "the SYN")
+    with traced(a, b) as trace:
+        undrop()
+        c = client.answer()
+        s = server.accept(listener)
+        client.send(c, 100)
+        server.recv(s, 100)
+        client.close(c)
+        server.end(s)
+        server.close(s)
+    ours, theirs = trace.row(rport=port), trace.row(lport=port)
+    equal((ours["tx_bytes"], ours["rx_bytes"], theirs["tx_bytes"], theirs["rx_bytes"]),
+          (100, 0, 0, 100), "bytes")
+    equal((ours["pid"], ours["comm"]), (client.pid, "old-client"), "who connected")
+
+
 def test_partial_reset():
     b, a = nt.pair()
     c, s = nt.joined(b, a, b.addr4)

@@ -250,7 +250,7 @@ static void test_unknown(void **state)
 	FALSE(&ev, "backlog != 5", "label != blue", "state != ESTABLISHED", "label !blue");
 	ev.known = 0;
 	FALSE(&ev, "backlog = 5", "backlog < 6", "backlog > 1", "backlog >= 0", "label blue",
-	      "state ESTABLISHED", "label != !blue");
+	      "state ESTABLISHED", "label != !blue", "label ~ u");
 	TRUE(&ev, "backlog != 5", "label != blue", "label !blue", "state != ESTABLISHED",
 	     "state !ESTABLISHED,SYN_SENT", "not backlog >= 0");
 }
@@ -271,6 +271,9 @@ static void test_names(void **state)
 	FALSE(&ev, "saddr ::1", "saddr != 2001:db8::1");
 	TRUE(&ev, "label red,blue", "label = 'blue'");
 	FALSE(&ev, "label red", "label !red,blue");
+	TRUE(&ev, "label ~ lu", "label~blue", "label ~ x,e", "label ~ !x", "not label ~ x",
+	     "comm ~ 'a b'", "comm ~ ' '", "(comm ~ a)and label ~ b");
+	FALSE(&ev, "label ~ bu", "label ~ !x,e", "label ~ bluer", "comm ~ x,y");
 	ev.end = 4;
 	FALSE(&ev, "end unknown,local,refused,timeout,reset");
 	ev.partial = 0;
@@ -544,6 +547,14 @@ static void test_list_errors(void **state)
 		  "no value of 'end'; known: unknown, local, refused, timeout, reset" },
 		{ "end local,,foo", 10, 1, "empty element" },
 		{ "end", 3, 1, "expected a value after 'end'" },
+		{ "end ~ local", 4, 1, "'end' is no text: ~ asks for a part of one" },
+		{ "port ~ 8", 5, 1, "'port' is no text: ~ asks for a part of one" },
+		{ "ip ~ 4", 3, 1, "'ip' is no text: ~ asks for a part of one" },
+		{ "query ~ x", 6, 1, "'query' is no text: ~ asks for a part of one" },
+		{ "comm ~", 6, 1, "expected a value after 'comm'" },
+		{ "comm ~ ~", 7, 1, "expected a value after 'comm', found '~'" },
+		{ "comm a~b", 6, 1, "expected 'and' or 'or', found '~'" },
+		{ "comm ~ one_that_is_too_long", 7, 20, "longer than 15 bytes" },
 		{ "cause x", 6, 1, "no value of 'cause'; known: an_abnormally_long_name_0, "
 		  "an_abnormally_long_name_1, an_abnormally_long_name_2, "
 		  "an_abnormally_long_name_3, ..." },

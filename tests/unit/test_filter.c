@@ -41,6 +41,7 @@ static const struct field fields[] = {
 	{ FILTER_BITS, AT(owner.mntns), 4 },
 	{ FILTER_BITS, AT(owner.cgroup), 8 },
 	{ FILTER_STR, AT(owner.comm), 16 },
+	{ FILTER_PART, AT(owner.comm), 16 },
 	{ FILTER_ADDR, AT(laddr), 16 },
 	{ FILTER_ADDR, AT(raddr), 16 },
 };
@@ -127,6 +128,19 @@ static bool ref_net(const struct filter_net *net, const uint8_t *addr)
 	return is_net4 || !ref_ipv4(addr);
 }
 
+static bool ref_part(const char *part, const uint8_t *at)
+{
+	size_t len = strlen(part), same;
+
+	for (size_t from = 0; from + len <= 16; from++) {
+		for (same = 0; same < len && at[from + same] == (uint8_t)part[same]; same++)
+			;
+		if (same == len)
+			return true;
+	}
+	return false;
+}
+
 static bool ref_leaf(const struct filter_node *node, size_t i, const uint8_t *at)
 {
 	uint64_t value = node->size <= 8 ? ref_number(at, node->size) : 0;
@@ -139,6 +153,8 @@ static bool ref_leaf(const struct filter_node *node, size_t i, const uint8_t *at
 		return (value & node->ranges[0].lo) != 0;
 	case FILTER_ADDR:
 		return ref_net(&node->nets[i], at);
+	case FILTER_PART:
+		return ref_part(node->names[i], at);
 	default:
 		for (size_t b = 0; b < 16; b++)
 			same &= (uint8_t)node->names[i][b] == at[b];
@@ -433,6 +449,18 @@ static struct filter_node *random_str(const struct field *field)
 	return node;
 }
 
+static struct filter_node *random_part(const struct field *field)
+{
+	size_t n = below(30) ? 1 + below(3) : 0;
+	struct filter_node *node = leaf(FILTER_PART, field->off, 16, n, 16);
+
+	for (size_t i = 0; i < n; i++) {
+		random_name(node->names[i]);
+		memset(node->names[i] + 1 + below(15), 0, 1);
+	}
+	return node;
+}
+
 /* Few different bits, so that networks touch, nest and are hit. */
 static void random_address(uint8_t addr[16])
 {
@@ -504,6 +532,8 @@ static struct filter_node *random_tree(unsigned int depth)
 		return random_bits(field);
 	case FILTER_STR:
 		return random_str(field);
+	case FILTER_PART:
+		return random_part(field);
 	default:
 		return random_addr(field);
 	}
@@ -561,6 +591,12 @@ static void aim(const struct filter_node *node, uint8_t *event)
 		if (below(2))
 			at[below(16)] ^= 1 << below(8);
 		break;
+	case FILTER_PART:
+		i = below(17 - strlen(node->names[i]));
+		memcpy(at + i, node->names[0], strnlen(node->names[0], 16 - i));
+		if (below(2))
+			at[below(16)] ^= 1 << below(8);
+		break;
 	case FILTER_ADDR:
 		memcpy(at, node->nets[i].addr, 16);
 		for (unsigned int bit = node->nets[i].prefix; bit < 128; bit++)
@@ -603,6 +639,8 @@ static unsigned int budget(const struct filter_node *node)
 		return 4;
 	case FILTER_STR:
 		return levels ? 10 + 2 * levels : 6;
+	case FILTER_PART: /* two for each byte of each place */
+		return 2 + 150 * node->n;
 	default:
 		/* IPv6 halves at odd prefixes, and around IPv4, are the dear ones. */
 		family = levels ? 18 + 4 * levels : 9;
@@ -1016,6 +1054,42 @@ static void test_verdicts(void **state)
 	filter_free(NULL);
 }
 
+static void test_parts(void **state)
+{
+	static const struct bad bads[] = {
+		{ "", 0, 0, "empty list" }, { "a,", 2, 0, "empty element" },
+		{ "sixteen-bytes-xx", 0, 16, "longer than 15 bytes" },
+	};
+	struct nt_event event = { .owner.comm = "dbus-daemon" };
+	struct filter_node *node;
+	struct filter_error err;
+	int code;
+
+	(void)state;
+	node = parsed(filter_parse_parts, "x,daem", AT(owner.comm));
+	assert_int_equal(node->kind, FILTER_PART);
+	expect(node, &event, true);
+	memcpy(event.owner.comm, "dbus-demon", 11);
+	expect(node, &event, false);
+	memcpy(event.owner.comm, "no room left dae", 16);
+	expect(node, &event, false);
+	memcpy(event.owner.comm, "no room lef daem", 16);
+	expect(node, &event, true);
+	event.owner.comm[0] = 'x';
+	expect(node, &event, true);
+	filter_free(node);
+	node = parsed(filter_parse_parts, "!fifteen-bytes-x", AT(owner.comm));
+	memcpy(event.owner.comm, "xfifteen-bytes-x", 16);
+	expect(node, &event, false);
+	event.owner.comm[15] = 'y';
+	expect(node, &event, true);
+	filter_free(node);
+	for (size_t i = 0; i < sizeof(bads) / sizeof(bads[0]); i++) {
+		code = filter_parse_parts(&node, bads[i].text, AT(owner.comm), &err);
+		check_bad(&bads[i], code, node, &err);
+	}
+}
+
 static void test_short_event(void **state)
 {
 	struct nt_event event = { .lport = 80, .rport = 80 };
@@ -1311,6 +1385,7 @@ int main(void)
 		cmocka_unit_test(test_wide_numbers),
 		cmocka_unit_test(test_users),
 		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_parts),
 		cmocka_unit_test(test_addrs),
 		cmocka_unit_test(test_list_edges),
 		cmocka_unit_test(test_families),

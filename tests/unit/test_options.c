@@ -547,6 +547,50 @@ static void test_not_this_field(void **state)
 	assert_true(r.code == PARSED || r.code == EXIT_USAGE);
 }
 
+/* ---- a part of a text, and namespaces of what has no addresses */
+
+static const struct opt part_opts[] = {
+	{ 'n', "name", "NAME[,NAME]", "only these", OPT_PART, "comm" },
+	{ 0 },
+};
+
+static const struct column part_columns[] = {
+	COLUMN_COMM(struct tcplife_event), { 0 },
+};
+
+static const struct tool part_tool = {
+	.name = "parttool", .summary = "a tool without addresses", .opts = part_opts,
+	.fields = FIELDS_OWNER | FIELDS_NETNS,
+	.columns = part_columns, .event_size = sizeof(struct tcplife_event),
+};
+
+static void test_parts(void **state)
+{
+	static const char *const bads[][2] = {
+		{ "-n `", "--name: ''" }, { "-n a,", "--name: ''" },
+		{ "--name sixteen-bytes-xx", "--name: 'sixteen-bytes-xx': longer than 15 bytes" },
+		{ "--port 1", "--port: parttool has no such field" },
+		{ "--filter port_1", "parttool has no field 'port'" },
+		{ "-4", "parttool has no such field" },
+	};
+	struct result r;
+
+	(void)state;
+	assert_int_equal(run_tool(&part_tool, "-n gin", passes).code, PARSED);
+	assert_int_equal(run_tool(&part_tool, "--name x,ngin", passes).code, PARSED);
+	assert_int_equal(run_tool(&part_tool, "-n ginx -n ng", passes).code, PARSED);
+	assert_int_equal(run_tool(&part_tool, "-n !ginx", rejects).code, PARSED);
+	assert_int_equal(run_tool(&part_tool, "-n ginx -n x_", rejects).code, PARSED);
+	assert_int_equal(run_tool(&part_tool, "-n ginx --netns 4026531840", passes).code, PARSED);
+	assert_int_equal(run_tool(&part_tool, "--netns 1", rejects).code, PARSED);
+	for (size_t i = 0; i < sizeof(bads) / sizeof(bads[0]); i++) {
+		r = run_tool(&part_tool, bads[i][0], NULL);
+		assert_int_equal(r.code, EXIT_USAGE);
+		if (!strstr(r.err, bads[i][1]))
+			fail_msg("'%s': %s", bads[i][0], r.err);
+	}
+}
+
 /* ---- a tool's letters win */
 
 static bool shows_netns(const struct session_opts *o)
@@ -778,6 +822,7 @@ int main(void)
 		cmocka_unit_test(test_bad_filter),
 		cmocka_unit_test(test_not_this_field),
 		cmocka_unit_test(test_maps),
+		cmocka_unit_test(test_parts),
 		cmocka_unit_test(test_tool_letters),
 		cmocka_unit_test(test_bare_filter),
 		cmocka_unit_test(test_merged),

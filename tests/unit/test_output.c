@@ -457,6 +457,74 @@ static void check_addr(const char *hex, const char *want)
 	check("addr", &row, want, want, json);
 }
 
+/* `parts` without the NUL at its end, in a field that is just as long if `fits`. */
+static void check_pattern(uint8_t kind, const char *parts, size_t len, const char *table,
+			  const char *json)
+{
+	static const char *const patterns[] = {
+		NULL, "socket:[#]", "*", "@", "...* (gone)", "@:[#]", "",
+	};
+	static const struct column cols[] = {
+		{ .name = "x", .title = "X", .type = COL_PATTERN, AT(comm),
+		  .number = offsetof(struct row, num64), .guard = offsetof(struct row, guard),
+		  .prefix = offsetof(struct row, num32), .flags = COL_PREFIX,
+		  .names = patterns, .n_names = 7 },
+		{ 0 },
+	};
+	struct row row = { .num32 = 24, .num64 = UINT64_MAX, .guard = kind };
+	char want[256];
+
+	memcpy(row.comm, parts, len);
+	snprintf(want, sizeof(want), "%s%s\n", *table == '-' ? "" : "24:", table);
+	assert_string_equal(one(OUT_TABLE, cols, "x", &row), want);
+	row.num32 = UINT32_MAX;
+	snprintf(want, sizeof(want), "%s\n", table);
+	assert_string_equal(one(OUT_TABLE, cols, "x", &row), want);
+	snprintf(want, sizeof(want), "{\"tool\":\"t\",\"x\":%s}\n", json);
+	assert_string_equal(one(OUT_JSON, cols, "x", &row), want);
+}
+
+static void test_patterns(void **state)
+{
+	(void)state;
+	check_pattern(0, "a", 1, "-", "null");
+	check_pattern(7, "a", 1, "-", "null");
+	check_pattern(255, "a", 1, "-", "null");
+	check_pattern(1, "a", 1, "socket:[18446744073709551615]",
+		      "\"socket:[18446744073709551615]\"");
+	check_pattern(2, "", 0, "/", "\"/\"");
+	check_pattern(2, "file", 4, "/file", "\"/file\"");
+	check_pattern(2, "file\0d\0e\0", 9, "/e/d/file", "\"/e/d/file\"");
+	check_pattern(2, "sixteen bytes!!!", 16, "/sixteen bytes!!!", "\"/sixteen bytes!!!\"");
+	check_pattern(2, "c\0a name of 14!!", 16, "/a name of 14!!/c", "\"/a name of 14!!/c\"");
+	check_pattern(2, "file\0\0rest", 10, "/file", "\"/file\"");
+	check_pattern(2, "\"\n\xff\0d", 5, "/d/\"\\x0a\\xff", "\"/d/\\\"\\u000a\\\\xff\"");
+	check_pattern(3, "first\0second", 12, "first", "\"first\"");
+	check_pattern(3, "", 0, "", "\"\"");
+	check_pattern(4, "a\0b", 3, ".../b/a (gone)", "\".../b/a (gone)\"");
+	check_pattern(5, "net", 3, "net:[18446744073709551615]",
+		      "\"net:[18446744073709551615]\"");
+	check_pattern(6, "a", 1, "", "\"\"");
+}
+
+static void test_table_names(void **state)
+{
+	static const char *const words[] = { "send", "recv" }, *const shown[] = { "SEND", "RECV" };
+	static const struct column cols[] = {
+		{ .name = "x", .title = "X", .type = COL_ENUM, AT(kind), .names = words,
+		  .table_names = shown, .n_names = 2 },
+		{ 0 },
+	};
+	struct row row = { .kind = 1 };
+
+	(void)state;
+	assert_string_equal(one(OUT_TABLE, cols, "x", &row), "RECV\n");
+	assert_string_equal(one(OUT_CSV, cols, "x", &row), "recv\n");
+	assert_string_equal(one(OUT_JSON, cols, "x", &row), "{\"tool\":\"t\",\"x\":\"recv\"}\n");
+	row.kind = 2;
+	assert_string_equal(one(OUT_TABLE, cols, "x", &row), "2\n");
+}
+
 static void test_addresses(void **state)
 {
 	(void)state;
@@ -491,6 +559,29 @@ static void test_addresses(void **state)
 		cell_text(got, sizeof(got), &all[7], &row);
 		assert_string_equal(got, want);
 	}
+}
+
+static void test_endpoints(void **state)
+{
+	static const struct column cols[] = {
+		{ "end", "END", "", COL_ENDPOINT, AT(addr), .guard = offsetof(struct row, num16) },
+		{ 0 },
+	};
+	struct row row = sample();
+
+	(void)state;
+	assert_string_equal(one(OUT_TABLE, cols, NULL, &row), "10.1.200.30:65535\n");
+	assert_string_equal(one(OUT_CSV, cols, "end", &row), "10.1.200.30:65535\n");
+	assert_string_equal(one(OUT_JSON, cols, NULL, &row),
+			    "{\"tool\":\"t\",\"end\":\"10.1.200.30:65535\"}\n");
+	row.num16 = 0;
+	assert_string_equal(one(OUT_TABLE, cols, NULL, &row), "10.1.200.30:-\n");
+	memset(row.addr, 0xff, sizeof(row.addr));
+	row.num16 = 65535;
+	assert_string_equal(one(OUT_TABLE, cols, NULL, &row),
+			    "[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff]:65535\n");
+	memset(row.addr, 0, sizeof(row.addr));
+	assert_string_equal(one(OUT_TABLE, cols, NULL, &row), "[::]:65535\n");
 }
 
 static void test_time(void **state)
@@ -637,6 +728,38 @@ static void test_defaults(void **state)
 		"\"cgroup\":\"/system.slice/a.service\"}\n");
 	view_free(view);
 	sink_close(&s);
+}
+
+/* The order of the table, what is always there, what is there when asked for. */
+static void test_table_list(void **state)
+{
+	static const char *const table[] = { "addr", "+cgroup", "num", "no such", NULL };
+	static const char *const hidden[] = { "num", "cgroup", NULL };
+	static const char *const unhide[] = { "cgroup", NULL };
+	const struct {
+		const char *const *table, *const *unhide;
+		const char *want;
+	} cases[] = {
+		{ table, NULL, "ADDR            CGROUP NUM\n" },
+		{ table, unhide, "ADDR            CGROUP NUM\n" },
+		{ hidden, NULL, "NUM\n" },
+		{ hidden, unhide, "NUM    CGROUP\n" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct view_opts opts = { .tool = "t", .columns = all, .table = cases[i].table,
+					  .unhide = cases[i].unhide };
+		struct view *view;
+		struct sink s;
+
+		sink_open(&s, OUT_TABLE, true);
+		assert_int_equal(view_new(&view, s.out, &opts, NULL, NULL), 0);
+		assert_int_equal(view_header(view), 0);
+		assert_string_equal(sink_text(&s), cases[i].want);
+		view_free(view);
+		sink_close(&s);
+	}
 }
 
 static void check_spec(enum out_format format, const char *spec, const char *want)
@@ -1279,9 +1402,11 @@ int main(void)
 		cmocka_unit_test(test_hostile_comm),
 		cmocka_unit_test(test_every_byte),
 		cmocka_unit_test(test_addresses),
+		cmocka_unit_test(test_endpoints),
 		cmocka_unit_test(test_time),
 		cmocka_unit_test(test_widths),
 		cmocka_unit_test(test_defaults),
+		cmocka_unit_test(test_table_list),
 		cmocka_unit_test(test_columns),
 		cmocka_unit_test(test_replaced),
 		cmocka_unit_test(test_elapsed_ns),
@@ -1296,6 +1421,8 @@ int main(void)
 		cmocka_unit_test(test_slow_reader),
 		cmocka_unit_test(test_help),
 		cmocka_unit_test(test_cell_text),
+		cmocka_unit_test(test_patterns),
+		cmocka_unit_test(test_table_names),
 		cmocka_unit_test(test_random_comm),
 	};
 

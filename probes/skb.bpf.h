@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* What is read of packets. */
+#ifndef NT_SKB_BPF_H
+#define NT_SKB_BPF_H
+
+#include "sock.bpf.h"
+
+/* A member of what TCP keeps in sk_buff.cb while it has the packet. Direct loads. */
+#define NT_CB(skb, member)                                                                         \
+	(*(typeof(((struct tcp_skb_cb *)0)->member) *)((const void *)(skb) +                       \
+		bpf_core_field_offset(struct sk_buff, cb) +                                        \
+		bpf_core_field_offset(struct tcp_skb_cb, member)))
+
+extern void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym __weak;
+
+/*
+ * A pointer to what the verifier knows nothing of, or not enough, made fit for NT_READ(). Direct
+ * loads need bpf_rdonly_cast() (6.2), and are allowed where memory must not be read otherwise.
+ */
+#define NT_CAST(way, ptr, type)                                                                    \
+	((const type *)((way) == NT_DIRECT ?                                                       \
+				bpf_rdonly_cast(ptr, bpf_core_type_id_kernel(type)) :              \
+				(void *)(ptr)))
+
+/* 16 bytes from anywhere. */
+static __always_inline void nt_peek(__u32 *to, const void *from, enum nt_way way)
+{
+	const struct in6_addr *words;
+
+	if (way == NT_PROBE) {
+		if (bpf_probe_read_kernel(to, 16, from))
+			__builtin_memset(to, 0, 16);
+		return;
+	}
+	words = NT_CAST(NT_DIRECT, from, struct in6_addr);
+	to[0] = words->in6_u.u6_addr32[0];
+	to[1] = words->in6_u.u6_addr32[1];
+	to[2] = words->in6_u.u6_addr32[2];
+	to[3] = words->in6_u.u6_addr32[3];
+}
+
+struct nt_packet {
+	__u8 saddr[16], daddr[16]; /* network order; IPv4 as ::ffff:a.b.c.d */
+	__u16 sport, dport;        /* host order; 0: unknown */
+	__u16 flags;               /* of the TCP header, AE is bit 8; all ones: unknown */
+	__u8 ip;
+};
+
+/* `at`: where the TCP header begins, 0: it is not in this packet, or not at hand. */
+static __always_inline void nt_read_tcp(struct nt_packet *packet, const struct sk_buff *skb,
+					__u32 at, enum nt_way way)
+{
+	__u32 words[4];
+
+	packet->flags = -1;
+	if (!at || at + 16 > skb->tail)
+		return;
+	nt_peek(words, skb->head + at, way);
+	packet->sport = bpf_ntohl(words[0]) >> 16;
+	packet->dport = bpf_ntohl(words[0]);
+	packet->flags = bpf_ntohl(words[3]) >> 16 & 0x1ff;
+}
+
+static __always_inline bool nt_read_ip4(struct nt_packet *packet, const struct sk_buff *skb,
+					enum nt_way way)
+{
+	const unsigned char *header = skb->head + skb->network_header;
+	__u32 words[8], first;
+
+	nt_peek(words, header, way);
+	nt_peek(words + 4, header + 16, way);
+	first = bpf_ntohl(words[0]);
+	if (first >> 28 != 4 || (bpf_ntohl(words[2]) >> 16 & 0xff) != IPPROTO_TCP)
+		return false;
+	packet->ip = 4;
+	nt_put_ip4(packet->saddr, words[3]);
+	nt_put_ip4(packet->daddr, words[4]);
+	/* Only the first fragment has the header of TCP. */
+	nt_read_tcp(packet, skb, bpf_ntohl(words[1]) & 0x1fff ? 0 :
+		    skb->network_header + (first >> 24 & 0xf) * 4, way);
+	return true;
+}
+
+/* include/uapi/linux/in6.h: headers that may come before TCP's. */
+enum { NT_HOPOPTS = 0, NT_ROUTING = 43, NT_FRAGMENT = 44, NT_AUTH = 51, NT_DSTOPTS = 60 };
+
+/* Where the TCP header begins behind at most four others; -1: it is not TCP; 0: a later fragment. */
+static __always_inline int nt_skip_headers(const struct sk_buff *skb, __u32 at, __u8 next,
+					   enum nt_way way)
+{
+	__u32 words[4], first;
+	int i;
+
+	for (i = 0; i < 4 && next != IPPROTO_TCP; i++) {
+		if (next != NT_HOPOPTS && next != NT_ROUTING && next != NT_FRAGMENT &&
+		    next != NT_AUTH && next != NT_DSTOPTS)
+			return -1;
+		nt_peek(words, skb->head + at, way);
+		first = bpf_ntohl(words[0]);
+		if (next == NT_FRAGMENT && first & 0xfff8)
+			return first >> 24 == IPPROTO_TCP ? 0 : -1;
+		at += next == NT_FRAGMENT ? 8 : next == NT_AUTH ? ((first >> 16 & 0xff) + 2) * 4 :
+								  ((first >> 16 & 0xff) + 1) * 8;
+		next = first >> 24;
+	}
+	return next == IPPROTO_TCP ? (int)at : -1;
+}
+
+static __always_inline bool nt_read_ip6(struct nt_packet *packet, const struct sk_buff *skb,
+					enum nt_way way)
+{
+	const unsigned char *header = skb->head + skb->network_header;
+	__u32 words[4];
+	int at;
+
+	nt_peek(words, header, way);
+	if (bpf_ntohl(words[0]) >> 28 != 6)
+		return false;
+	at = nt_skip_headers(skb, skb->network_header + 40, bpf_ntohl(words[1]) >> 8, way);
+	if (at < 0)
+		return false;
+	packet->ip = 6;
+	nt_peek((__u32 *)packet->saddr, header + 8, way);
+	nt_peek((__u32 *)packet->daddr, header + 24, way);
+	nt_read_tcp(packet, skb, at, way);
+	return true;
+}
+
+/* false: no TCP packet, or none yet. */
+static __always_inline bool nt_read_packet(struct nt_packet *packet, const struct sk_buff *skb,
+					   enum nt_way way)
+{
+	if (skb->protocol == bpf_htons(ETH_P_IP))
+		return nt_read_ip4(packet, skb, way);
+	if (skb->protocol == bpf_htons(ETH_P_IPV6))
+		return nt_read_ip6(packet, skb, way);
+	return false;
+}
+
+#endif
