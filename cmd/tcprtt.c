@@ -61,6 +61,7 @@ static const struct attach_slot attach[] = {
 static const struct tool_sums sums = {
 	.entries = 1024,
 	.keyed = TCPRTT_LADDR | TCPRTT_RADDR,
+	.key_size = 16,
 	.title = "!%H:%M:%S",
 };
 

@@ -127,39 +127,43 @@ static int set_entries(struct bpf_object *object, const char *name, uint32_t ent
 	return map && entries ? bpf_map__set_max_entries(map, entries) : 0;
 }
 
-/*
- * A row that is not looked for costs half as much. The map's BTF, which has another key, is refused
- * then, and libbpf goes on without it.
- */
+/* A single row is not looked for, it has a place. */
 static int set_array(struct bpf_map *map)
 {
-	bool percpu = map && bpf_map__type(map) == BPF_MAP_TYPE_PERCPU_HASH;
+	bool percpu = bpf_map__type(map) == BPF_MAP_TYPE_PERCPU_HASH;
 	int err;
 
-	if (!map)
-		return -ENOENT;
 	err = bpf_map__set_type(map, percpu ? BPF_MAP_TYPE_PERCPU_ARRAY : BPF_MAP_TYPE_ARRAY);
 	return err ? err : bpf_map__set_key_size(map, sizeof(uint32_t));
 }
 
-/* An array's size is part of its type as the verifier sees it: the object has it. */
-static int set_sums(struct bpf_object *object, uint32_t entries)
+/*
+ * An array's size is part of its type as the verifier sees it: the object has it. With another key
+ * the maps' BTF is refused, and libbpf goes on without it.
+ */
+static int set_sums(struct bpf_object *object, const struct probe_config *config)
 {
-	struct bpf_map *outer = bpf_object__find_map_by_name(object, "nt_sums"),
-		       *a = bpf_object__find_map_by_name(object, "nt_sums_a"),
-		       *b = bpf_object__find_map_by_name(object, "nt_sums_b");
-	int err;
+	struct bpf_map *outer = bpf_object__find_map_by_name(object, "nt_sums"), *maps[3];
+	int err = 0, i;
 
-	if (!outer || !a || !b || bpf_map__max_entries(a) > 1)
+	if (!outer)
 		return 0;
-	if (entries) {
-		err = bpf_map__set_max_entries(a, entries);
-		return err ? err : bpf_map__set_max_entries(b, entries);
+	maps[0] = bpf_object__find_map_by_name(object, "nt_sums_a");
+	maps[1] = bpf_object__find_map_by_name(object, "nt_sums_b");
+	maps[2] = bpf_map__inner_map(outer);
+	for (i = 0; i < 3 && !err; i++) {
+		if (!maps[i] || bpf_map__max_entries(maps[i]) > 1)
+			return maps[i] ? 0 : -ENOENT;
+		if (config->one_sum) {
+			err = set_array(maps[i]);
+			continue;
+		}
+		if (config->sum_key)
+			err = bpf_map__set_key_size(maps[i], config->sum_key);
+		if (!err && i < 2)
+			err = bpf_map__set_max_entries(maps[i], config->max_sums);
 	}
-	err = set_array(a);
-	if (!err)
-		err = set_array(b);
-	return err ? err : set_array(bpf_map__inner_map(outer));
+	return err;
 }
 
 static const char *const shared_maps[] = {
@@ -206,7 +210,7 @@ static int configure(struct bpf_object *object, const struct probe_config *confi
 	if (!err)
 		err = set_entries(object, "nt_task_items", config->max_tasks);
 	if (!err)
-		err = set_sums(object, config->max_sums);
+		err = set_sums(object, config);
 	if (!err)
 		err = set_entries(object, "nt_events", config->params.ring_bytes);
 	if (!err)

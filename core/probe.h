@@ -22,8 +22,10 @@ struct probe_config {
 	/* entries of the maps of sockets, and of sockets open at the start */
 	uint32_t max_sockets, max_held;
 	bool owners;       /* a tool of the run keeps the map of sockets */
-	uint32_t max_sums; /* rows of a hash of sums; 0: one, whose key is 0 */
 	uint32_t max_tasks; /* of the maps of tasks inside a call */
+	uint32_t max_sums; /* rows of a hash of sums */
+	uint32_t sum_key;  /* bytes of their keys; 0: as the object says */
+	bool one_sum;      /* all keys are 0: the row has a place instead */
 	const struct bpf_insn *filter; /* NULL: none */
 	int filter_len;
 	const int *pinned;             /* maps of others, see core/pinned.h */

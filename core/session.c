@@ -215,15 +215,17 @@ static uint32_t at_least(uint32_t least, uint32_t n)
 	return n > least ? n : least;
 }
 
-static uint32_t max_sums(const struct session_opts *opts, int i, uint32_t max_sockets)
+static void configure_sums(const struct session_opts *opts, int i, struct probe_config *config)
 {
 	const struct tool_sums *sums = opts->tools[i]->sums;
 
+	config->max_sums = 1; /* of a tool that has them only when asked to count */
 	if (!sums)
-		return 1; /* of a tool that has them only when asked to count */
-	if (sums->keyed && !(opts->flags & sums->keyed))
-		return 0;
-	return sums->entries && !opts->max_sockets ? sums->entries : max_sockets;
+		return;
+	config->max_sums = sums->entries && !opts->max_sockets ? sums->entries :
+								 config->max_sockets;
+	config->sum_key = sums->key_size * __builtin_popcount(opts->flags & sums->keyed);
+	config->one_sum = sums->keyed && !config->sum_key;
 }
 
 /* The i-th tool shows owners, or what it is filtered by asks for them. */
@@ -299,7 +301,7 @@ static int open_probe(struct session *s, int i, struct probe_config *config)
 						: at_least(32768, 4 * sockets);
 	config->max_tasks = opts->max_sockets ? opts->max_sockets : 2048;
 	config->max_held = at_least(1024, 2 * sockets);
-	config->max_sums = max_sums(opts, i, config->max_sockets);
+	configure_sums(opts, i, config);
 	config->cgroups = opts->cgroups;
 	config->earlier = s->probes;
 	config->n_earlier = i;

@@ -106,8 +106,8 @@ struct arg {
 struct tool_sums {
 	uint64_t interval_ns; /* between readings unless given; 0: one, at the end */
 	uint32_t entries;     /* rows of a hash, unless --sockets says so; 0: as for sockets */
-	uint32_t keyed;       /* bits of nt_params.flags: with none of them all keys are 0, and one
-				 row is enough; 0: keys differ always */
+	uint32_t keyed;       /* bits of nt_params.flags that the key depends on; 0: it is fixed */
+	uint16_t key_size;    /* bytes that each of them adds to it: without any there is one row */
 	bool merged;          /* rows that differ in nothing shown are put together, and sorted */
 	const char *sort;     /* column, largest first; NULL: as they come */
 	uint32_t rows;        /* most rows of a reading unless given; 0: all */

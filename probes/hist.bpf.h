@@ -5,27 +5,19 @@
 
 #include "kernel.h"
 
-/* The place of the highest bit; 0 for 0. There is no instruction for it. */
+/*
+ * The place of the highest bit; 0 for 0. There is no instruction for it, and shifts by a variable
+ * take several (x86, before 6.2): so a tree of comparisons.
+ */
+#define NT_LOG2_2(v, n) ((n) + ((v) >= 2ull << (n)))
+#define NT_LOG2_4(v, n) ((v) >= 4ull << (n) ? NT_LOG2_2(v, (n) + 2) : NT_LOG2_2(v, n))
+#define NT_LOG2_8(v, n) ((v) >= 16ull << (n) ? NT_LOG2_4(v, (n) + 4) : NT_LOG2_4(v, n))
+#define NT_LOG2_16(v, n) ((v) >= 256ull << (n) ? NT_LOG2_8(v, (n) + 8) : NT_LOG2_8(v, n))
+#define NT_LOG2_32(v, n) ((v) >= 65536ull << (n) ? NT_LOG2_16(v, (n) + 16) : NT_LOG2_16(v, n))
+
 static __always_inline __u32 nt_log2(__u64 v)
 {
-	__u32 bit, r = 0;
-
-	bit = (v > 0xffffffff) << 5;
-	v >>= bit;
-	r |= bit;
-	bit = (v > 0xffff) << 4;
-	v >>= bit;
-	r |= bit;
-	bit = (v > 0xff) << 3;
-	v >>= bit;
-	r |= bit;
-	bit = (v > 0xf) << 2;
-	v >>= bit;
-	r |= bit;
-	bit = (v > 0x3) << 1;
-	v >>= bit;
-	r |= bit;
-	return r | v >> 1;
+	return v > 0xffffffff ? NT_LOG2_32(v, 32) : NT_LOG2_32(v, 0);
 }
 
 /* `max` may lag behind when two CPUs raise it at once; the rest is exact. */

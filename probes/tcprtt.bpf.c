@@ -20,14 +20,20 @@ static __always_inline bool wanted(const struct sock *sk, const struct tcp_sock 
 	return nt_passes(&e);
 }
 
+#define BY_LADDR (nt_params.flags & TCPRTT_LADDR)
+#define BY_RADDR (nt_params.flags & TCPRTT_RADDR)
+
 static __always_inline void begin(struct tcprtt_row *row, const struct tcprtt_key *key)
 {
-	__builtin_memcpy(row->head.laddr, key->laddr, sizeof(key->laddr));
-	__builtin_memcpy(row->head.raddr, key->raddr, sizeof(key->raddr));
-	row->by_laddr = !!(nt_params.flags & TCPRTT_LADDR);
-	row->by_raddr = !!(nt_params.flags & TCPRTT_RADDR);
-	row->by_none = !row->by_laddr && !row->by_raddr;
+	row->by_laddr = !!BY_LADDR;
+	row->by_raddr = !!BY_RADDR;
+	row->by_none = !BY_LADDR && !BY_RADDR;
 	row->in_ms = !!(nt_params.flags & TCPRTT_MS);
+	if (BY_LADDR)
+		__builtin_memcpy(row->head.laddr, key->addr[0], sizeof(key->addr[0]));
+	if (BY_RADDR)
+		__builtin_memcpy(row->head.raddr, BY_LADDR ? key->addr[1] : key->addr[0],
+				 sizeof(key->addr[0]));
 	nt_row_begun(row);
 }
 
@@ -43,10 +49,10 @@ int BPF_PROG(tcprtt_segment, struct sock *sk)
 
 	if (!tp || (NT_IS_FILTERED && !wanted(sk, tp)))
 		return 0;
-	if (nt_params.flags & TCPRTT_LADDR)
-		nt_fill_laddr(key.laddr, sk);
-	if (nt_params.flags & TCPRTT_RADDR)
-		nt_fill_raddr(key.raddr, sk);
+	if (BY_LADDR)
+		nt_fill_laddr(key.addr[0], sk);
+	if (BY_RADDR)
+		nt_fill_raddr(BY_LADDR ? key.addr[1] : key.addr[0], sk);
 	row = nt_row(&key, &fresh);
 	if (!row)
 		return 0;

@@ -12,9 +12,9 @@ enum {
 	TCPRTT_MS = 1 << 2,    /* the histogram is of ms instead of us */
 };
 
+/* The addresses that rows are told apart by, as in nt_event, the local one first. */
 struct tcprtt_key {
-	__u8 laddr[16]; /* as in nt_event; zero where rows are not told apart by it */
-	__u8 raddr[16];
+	__u8 addr[2][16];
 };
 
 struct tcprtt_row {
