@@ -7,8 +7,7 @@ static const struct opt opts[] = {
 	{ 't', "timestamp", NULL, "show seconds since the first row", OPT_SHOW, "elapsed" },
 	{ 'p', "pid", NULL, NULL, OPT_SAME_AS, "pid" },
 	{ 'P', NULL, "P[,P-P]", "same as --rport", OPT_SAME_AS, "rport" },
-	{ 'L', NULL, NULL, "show the local port; with -c each has its own row", OPT_SHOW, "lport",
-	  .flag = TCPCONNECT_LPORT },
+	{ 'L', NULL, NULL, "show, or count by, local ports", OPT_SHOW, "lport", TCPCONNECT_LPORT },
 	{ 's', "source-port", NULL, "same as -L", OPT_SHOW, "lport", TCPCONNECT_LPORT },
 	{ 'U', "print-uid", NULL, "show the user", OPT_SHOW, "uid" },
 	{ 'u', "uid", NULL, NULL, OPT_SAME_AS, "uid" },
@@ -28,7 +27,7 @@ static const struct opt opts[] = {
 
 static const struct column columns[] = {
 	COLUMNS_OWNER(EV),
-	COLUMN_IP_AS(EV, 0),
+	COLUMN_IP_IN_TABLE(EV),
 	COLUMN_LOCAL(EV, "SADDR"),
 	COLUMN_LPORT_AS(EV, "LPORT", COL_HIDDEN),
 	COLUMN_RADDR_AS(EV, "DADDR"),
@@ -37,7 +36,7 @@ static const struct column columns[] = {
 	  .type = COL_ENUM, COL_AT(EV, error), .flags = COL_HIDDEN, .width = 11,
 	  .names = names_errno, .n_names = NAMES_ERRNO },
 	{ .name = "query", .title = "QUERY", .help = "name whose address raddr is, with -d",
-	  .type = COL_HOST, COL_AT(EV, head.raddr), .flags = COL_HIDDEN },
+	  .type = COL_HOST, COL_AT(EV, head.raddr), .flags = COL_HIDDEN, .width = 20 },
 	{ 0 },
 };
 
@@ -60,6 +59,7 @@ static const struct column count_columns[] = {
 };
 
 #define LATE "non-blocking connects are shown when they are answered or sent again"
+#define FORBIDDEN "what a security module or a cgroup's program forbids is not seen"
 #define SLOW "every system call of the host costs a little; io_uring and compat are not seen"
 
 static const struct attach_slot attach[] = {
@@ -73,9 +73,9 @@ static const struct attach_slot attach[] = {
 	  .optional = true,
 	  .alts = { { { "tcpconnect_v4_fexit", "tcpconnect_v6_fexit", "tcpconnect_lsm_fexit",
 			"tcpconnect_v4_pre_fexit", "tcpconnect_v6_pre_fexit" } },
-		    { { "tcpconnect_v4_fexit", "tcpconnect_v6_fexit" } },
+		    { { "tcpconnect_v4_fexit", "tcpconnect_v6_fexit" }, FORBIDDEN },
 		    { { "tcpconnect_v4_kprobe", "tcpconnect_v4_kretprobe", "tcpconnect_v6_kprobe",
-			"tcpconnect_v6_kretprobe" } },
+			"tcpconnect_v6_kretprobe" }, FORBIDDEN },
 		    { { "tcpconnect_exit_tp" }, SLOW } } },
 	{ .what = "DNS answers", .flag = TCPCONNECT_DNS, .alts = { { { "nt_dns_answer" } } } },
 	{ 0 },

@@ -407,26 +407,12 @@ static void parse_uniform(struct parser *p, struct argp_state *state, int option
 	}
 }
 
-static void check_together(const struct parser *p, struct argp_state *state)
-{
-	const struct opt *o, *other;
-
-	for (o = p->own; o && (o->letter || o->name); o++)
-		for (other = p->own; other->letter || other->name; other++)
-			if (o->without && o->flag & p->opts->flags && other->flag & o->without &&
-			    other->flag & p->opts->flags)
-				argp_failure(state, EXIT_USAGE, 0,
-					     "--%s and --%s cannot be used together", o->name,
-					     other->name);
-}
-
 /* One family asked for is a filter; both are none. */
 static void finish(struct parser *p, struct argp_state *state)
 {
 	struct session_opts *opts = p->opts;
 	int i;
 
-	check_together(p, state);
 	columns_asked(p);
 	for (i = 0; i < p->n_exprs; i++)
 		parse_expr(p, state, p->exprs[i]);
@@ -515,15 +501,41 @@ static void parse_part(struct parser *p, struct argp_state *state, const struct 
 	p->opts->common = filter_and(p->opts->common, node);
 }
 
+#define WORD_OF_OPT 40
+
+/* "--count", or "-c" if it has no long name. */
+static void put_opt(char word[WORD_OF_OPT], const struct opt *o)
+{
+	if (o->name)
+		snprintf(word, WORD_OF_OPT, "--%s", o->name);
+	else
+		snprintf(word, WORD_OF_OPT, "-%c", o->letter);
+}
+
+static void check_together(const struct parser *p, struct argp_state *state)
+{
+	const struct opt *o, *other;
+	char one[WORD_OF_OPT], two[WORD_OF_OPT];
+
+	for (o = p->own; o && (o->letter || o->name); o++) {
+		for (other = p->own; other->letter || other->name; other++) {
+			if (!(o->flag & p->opts->flags) || !(other->flag & p->opts->flags) ||
+			    !(o->without & other->flag))
+				continue;
+			put_opt(one, o);
+			put_opt(two, other);
+			argp_failure(state, EXIT_USAGE, 0, "%s and %s cannot be used together", one,
+				     two);
+		}
+	}
+}
+
 static void parse_own(struct parser *p, struct argp_state *state, const struct opt *o, char *arg)
 {
 	struct session_opts *opts = p->opts;
-	char what[40];
+	char what[WORD_OF_OPT];
 
-	if (o->name)
-		snprintf(what, sizeof(what), "--%s", o->name);
-	else
-		snprintf(what, sizeof(what), "-%c", o->letter);
+	put_opt(what, o);
 	opts->flags |= o->flag;
 	switch (o->kind) {
 	case OPT_SHOW:
@@ -608,6 +620,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case ARGP_KEY_END:
 		if (p->replay && !p->opts->replay)
 			argp_failure(state, EXIT_USAGE, 0, "replay needs the file of a recording");
+		check_together(p, state);
 		finish(p, state);
 		return 0;
 	}

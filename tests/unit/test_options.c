@@ -43,6 +43,9 @@ static const struct opt own_opts[] = {
 	{ 'P', "port", "P[,P-P]", "same as --port", OPT_SAME_AS, "port" },
 	{ 'h', "hidden", NULL, "show the time", OPT_SHOW, "time" },
 	{ 'L', NULL, NULL, "show the local port", OPT_SHOW, "lport" },
+	{ 'c', "count", NULL, "a flag", OPT_SHOW, NULL, .flag = 1 },
+	{ 'd', NULL, NULL, "a flag that goes with others", OPT_SHOW, NULL, .flag = 2 },
+	{ 'e', NULL, NULL, "one that does not", OPT_SHOW, NULL, .flag = 4, .without = 1 | 2 },
 	{ 0 },
 };
 
@@ -680,6 +683,24 @@ static void test_bare_filter(void **state)
 	assert_null(strstr(r.err, "is a filter"));
 }
 
+static bool flags_1_2(const struct session_opts *o) { return o->flags == (1 | 2); }
+static bool flags_4(const struct session_opts *o) { return o->flags == 4; }
+
+static void test_together(void **state)
+{
+	struct result r;
+
+	(void)state;
+	assert_int_equal(run_tool(&flow_tool, "-c -d -c", flags_1_2).code, PARSED);
+	assert_int_equal(run_tool(&flow_tool, "-e -e", flags_4).code, PARSED);
+	r = run_tool(&flow_tool, "-c -e", NULL);
+	assert_int_equal(r.code, EXIT_USAGE);
+	assert_string_equal(r.err, "nettrace tool: -e and --count cannot be used together\n");
+	r = run_tool(&flow_tool, "-ed", NULL);
+	assert_int_equal(r.code, EXIT_USAGE);
+	assert_string_equal(r.err, "nettrace tool: -e and -d cannot be used together\n");
+}
+
 static void test_merged(void **state)
 {
 	const struct session_opts with = { .tools = { &tcplife_tool, &flow_tool }, .n_tools = 2 };
@@ -825,6 +846,7 @@ int main(void)
 		cmocka_unit_test(test_parts),
 		cmocka_unit_test(test_tool_letters),
 		cmocka_unit_test(test_bare_filter),
+		cmocka_unit_test(test_together),
 		cmocka_unit_test(test_merged),
 		cmocka_unit_test(test_replay),
 		cmocka_unit_test(test_help),

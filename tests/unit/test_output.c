@@ -51,6 +51,7 @@ static const struct column all[] = {
 	{ "flag", "FLAG", "bool", COL_BOOL, AT(flag) },
 	{ "hex", "HEX", "hex", COL_HEX, AT(num64) },
 	{ "cgroup", "CGROUP", "path", COL_NAME, AT(id), .flags = COL_HIDDEN },
+	{ "host", "HOST", "name of addr", COL_HOST, AT(addr), .flags = COL_HIDDEN | COL_ASKED },
 	{ 0 },
 };
 
@@ -64,6 +65,12 @@ static const char *name_of(void *ctx, const struct column *col, uint64_t id)
 	return id == 8 ? ctx : NULL;
 }
 
+static const char *host_of(void *ctx, const uint8_t addr[16])
+{
+	assert_ptr_equal(ctx, name_text);
+	return addr[15] == 30 ? "www.example.com" : addr[15] == 31 ? "a\"b,c\x1b" : NULL;
+}
+
 struct sink {
 	struct out *out;
 	int fd;
@@ -73,7 +80,7 @@ struct sink {
 
 static void sink_open(struct sink *s, enum out_format format, bool header)
 {
-	struct out_names names = { .name = name_of, .ctx = name_text };
+	struct out_names names = { .name = name_of, .host = host_of, .ctx = name_text };
 
 	memset(s, 0, sizeof(*s));
 	s->fd = memfd_create("out", 0);
@@ -183,6 +190,9 @@ static void test_types(void **state)
 	check("hex", &row, "ffff888000abcdef", "ffff888000abcdef", "\"ffff888000abcdef\"");
 	check("cgroup", &row, "/system.slice/a.service", "/system.slice/a.service",
 	      "\"/system.slice/a.service\"");
+	check("host", &row, "www.example.com", "www.example.com", "\"www.example.com\"");
+	row.addr[15] = 31;
+	check("host", &row, "a\"b,c\\x1b", "\"a\"\"b,c\\x1b\"", "\"a\\\"b,c\\u001b\"");
 	row.flag = 0;
 	check("flag", &row, "false", "false", "false");
 	row.kind = 2;
@@ -357,6 +367,8 @@ static void test_null_names(void **state)
 	check("kind", &row, "-", "\"\"", "null");
 	row.id = 9;
 	check("cgroup", &row, "-", "\"\"", "null");
+	row.addr[15] = 1;
+	check("host", &row, "-", "\"\"", "null");
 	sink_open(&s, OUT_JSON, true);
 	out_free(s.out);
 	assert_int_equal(out_new(&s.out, s.fd, OUT_JSON, true, (struct out_names){ 0 }), 0);
@@ -364,6 +376,11 @@ static void test_null_names(void **state)
 	row.id = 7;
 	assert_int_equal(view_row(view, &row), 0);
 	assert_string_equal(sink_text(&s), "{\"tool\":\"t\",\"cgroup\":null}\n");
+	view_free(view);
+	row.addr[15] = 30;
+	view = make_view(&s, "t", all, "host");
+	assert_int_equal(view_row(view, &row), 0);
+	assert_string_equal(sink_text(&s), "{\"tool\":\"t\",\"host\":null}\n");
 	view_free(view);
 	sink_close(&s);
 }
@@ -757,6 +774,26 @@ static void test_table_list(void **state)
 		assert_int_equal(view_new(&view, s.out, &opts, NULL, NULL), 0);
 		assert_int_equal(view_header(view), 0);
 		assert_string_equal(sink_text(&s), cases[i].want);
+		view_free(view);
+		sink_close(&s);
+	}
+}
+
+/* A column that has to be asked for is in no form without that. */
+static void test_asked(void **state)
+{
+	static const char *const asked[] = { "host", NULL };
+	const struct view_opts opts = { .tool = "t", .columns = all, .unhide = asked };
+	struct row row = sample();
+	struct view *view;
+	struct sink s;
+
+	(void)state;
+	for (int format = OUT_TABLE; format <= OUT_JSON; format++) {
+		sink_open(&s, format, true);
+		assert_int_equal(view_new(&view, s.out, &opts, NULL, NULL), 0);
+		view_row(view, &row);
+		assert_non_null(strstr(sink_text(&s), "www.example.com"));
 		view_free(view);
 		sink_close(&s);
 	}
@@ -1407,6 +1444,7 @@ int main(void)
 		cmocka_unit_test(test_widths),
 		cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_table_list),
+		cmocka_unit_test(test_asked),
 		cmocka_unit_test(test_columns),
 		cmocka_unit_test(test_replaced),
 		cmocka_unit_test(test_elapsed_ns),
