@@ -27,7 +27,7 @@ static const struct opt opts[] = {
 
 static const struct column columns[] = {
 	COLUMNS_OWNER(EV),
-	COLUMN_IP_AS(EV, 0),
+	COLUMN_IP_IN_TABLE(EV),
 	COLUMN_LOCAL(EV, "SADDR"),
 	COLUMN_LPORT_AS(EV, "LPORT", COL_HIDDEN),
 	COLUMN_RADDR_AS(EV, "DADDR"),

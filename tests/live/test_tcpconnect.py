@@ -552,8 +552,8 @@ def test_many():
     report = churn(space, count)
     nt.quiet(space)
     stats = trace.stop().stats()
-    equal((stats["seen"], stats["sent"], stats["lost_buffer"], stats["lost_map"]),
-          (count, count, 0, 0), "events")
+    equal((stats["seen"] - stats["filtered"], stats["lost_buffer"], stats["lost_map"]),
+          (count, 0, 0), "events")
     check_churn(trace.rows(), report)
 
 
@@ -643,7 +643,7 @@ def test_filters():
         equal([ends(r) for r in rows[name]], [ends(every[i]) for i in which],
               f"rows of {filters[name]}")
         stats = traces[name].stats()
-        equal((stats["seen"], stats["filtered"]), (5, 5 - len(which)), f"events of {filters[name]}")
+        equal(stats["seen"] - stats["filtered"], len(which), f"events of {filters[name]}")
     for listener in listeners:
         listener.close()
 
@@ -808,15 +808,18 @@ class Resolver:
         return head + question + b"".join(answers) + edns
 
 
-def use_resolver(resolver, *options):
+def use_resolver(resolver):
     """The C library of this test and of its children asks it."""
     nt.private_mounts()
-    path = os.path.join(nt.temp_dir(), "resolv.conf")
-    with open(path, "w") as file:
-        file.write(f"nameserver {resolver.addr}\n" + "".join(f"options {o}\n" for o in options))
-    if not os.path.exists("/etc/resolv.conf"):
-        open("/etc/resolv.conf", "w").close()
-    nt.mount(path, "/etc/resolv.conf", None, 0x1000)  # MS_BIND
+    texts = {"resolv.conf": f"nameserver {resolver.addr}\n", "nsswitch.conf": "hosts: files dns\n"}
+    for name, text in texts.items():
+        path = os.path.join(nt.temp_dir(), name)
+        with open(path, "w") as file:
+            file.write(text)
+        os.chmod(path, 0o644)
+        if not os.path.exists(f"/etc/{name}"):
+            open(f"/etc/{name}", "w").close()
+        nt.mount(path, f"/etc/{name}", None, 0x1000)  # MS_BIND
 
 
 def question(name, kind=A, edns=False, ident=4711):
@@ -861,7 +864,7 @@ def test_dns_curl():
            (curls[2].pid, "curl", curls[2].local_port, b.addr4, names[2]),
            (numeric.pid, "curl", numeric.local_port, b.addr6, names[1])], "rows")
     stats = trace.stats()
-    equal((stats["seen"], stats["sent"]), (4, 4), "answers are no events")
+    equal((stats["seen"] - stats["filtered"], stats["sent"]), (4, 4), "answers are no events")
     heading, lines = table.stop().table()
     equal(heading, HEADING + ["QUERY"], "heading")
     equal([line["QUERY"] for line in lines], [row["query"] for row in rows], "names in the table")
