@@ -22,7 +22,7 @@ cp "$churn" "$share/churn"
 cp -r "$here/../live" "$share/live"
 cp -r "$here/../bench" "$share/bench"
 
-"$here/run.sh" --timeout 1400 --share "$share" "$name" -- \
+"$here/run.sh" --timeout 2600 --share "$share" "$name" -- \
 	"uname -r; python3 /share/live/run.py --bin /share/nettrace --churn /share/churn --kernel $name" || status=$?
 
 release=$(cat "$kernel/release")

@@ -132,7 +132,7 @@ args=(
 if [[ -n $icount ]]; then
 	args+=(-accel tcg -icount shift=0,sleep=off)
 else
-	args+=(-accel "tcg,thread=multi")
+	args+=(-accel tcg,thread=single)
 fi
 
 mkfifo "$tmp/control.in" "$tmp/control.out" "$tmp/output"
