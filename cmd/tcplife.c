@@ -52,7 +52,9 @@ static const struct column columns[] = {
 };
 
 static const struct attach_slot attach[] = {
-	{ .what = "state changes", .alts = { { { "tcplife_state", "tcplife_state_again" } } } },
+	{ .what = "state changes",
+	  .alts = { { { "tcplife_state", "tcplife_state_again" },
+		      .body = "tcplife_state_body" } } },
 	ATTACH_OWNER,
 	{ 0 },
 };

@@ -25,9 +25,15 @@ static int grow(void *array, size_t *room, size_t need, size_t size)
 	return 0;
 }
 
+/* Events are 8-byte aligned. */
+static size_t place_of(size_t len)
+{
+	return (len + 7) / 8 * 8;
+}
+
 int merge_add(struct merge *merge, const void *event, size_t len)
 {
-	size_t place = (len + 7) / 8 * 8;
+	size_t place = place_of(len);
 
 	if (grow(&merge->data, &merge->room, merge->len + place, 1) ||
 	    grow(&merge->items, &merge->items_room, merge->n + 1, sizeof(*merge->items)))
@@ -49,17 +55,27 @@ static int by_time(const void *a, const void *b)
 	return x->at < y->at ? -1 : x->at > y->at;
 }
 
-/* Moves what is left to the front. Their order in memory is their order in time by now. */
+static int by_place(const void *a, const void *b)
+{
+	const struct merge_item *x = a, *y = b;
+
+	return x->at < y->at ? -1 : x->at > y->at;
+}
+
+/* Moves what is left to the front, in the order in which it came: none is moved over the next. */
 static void keep_rest(struct merge *merge, size_t done)
 {
-	struct merge rest = { 0 };
-	size_t i;
+	struct merge_item *item;
 
-	for (i = done; i < merge->n; i++)
-		if (merge_add(&rest, merge->data + merge->items[i].at, merge->items[i].len))
-			break;
-	merge_free(merge);
-	*merge = rest;
+	merge->n -= done;
+	memmove(merge->items, merge->items + done, merge->n * sizeof(*merge->items));
+	qsort(merge->items, merge->n, sizeof(*merge->items), by_place);
+	merge->len = 0;
+	for (item = merge->items; item < merge->items + merge->n; item++) {
+		memmove(merge->data + merge->len, merge->data + item->at, item->len);
+		item->at = merge->len;
+		merge->len += place_of(item->len);
+	}
 }
 
 void merge_drain(struct merge *merge, uint64_t until,

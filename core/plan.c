@@ -29,6 +29,44 @@ const struct attach_alt *plan_alt(const struct plan *plan, int slot)
 	return alt == PLAN_NONE ? NULL : &plan->slots[slot].alts[alt];
 }
 
+bool plan_program(const struct plan *plan, struct plan_program *at)
+{
+	const struct attach_alt *alt;
+
+	for (; at->slot < plan->n_slots; at->slot++, at->place = 0) {
+		alt = plan_alt(plan, at->slot);
+		for (; alt && at->place <= PLAN_MAX_PROGS; at->place++) {
+			at->name = at->place < PLAN_MAX_PROGS ? alt->progs[at->place] : alt->body;
+			if (at->name)
+				return true;
+		}
+	}
+	return false;
+}
+
+/* The least of each group, found at its first member. */
+uint64_t plan_missed(const struct plan_misses *programs, int n)
+{
+	uint64_t sum = 0, least;
+	bool first;
+	int i, j;
+
+	for (i = 0; i < n; i++) {
+		least = programs[i].missed;
+		first = true;
+		for (j = 0; j < n && first; j++) {
+			if (programs[j].slot != programs[i].slot ||
+			    strcmp(programs[j].hook, programs[i].hook))
+				continue;
+			first = j >= i;
+			if (programs[j].missed < least)
+				least = programs[j].missed;
+		}
+		sum += first ? least : 0;
+	}
+	return sum;
+}
+
 int plan_run(struct plan *plan, const struct plan_kernel *kernel, int *missing)
 {
 	struct plan_failure failure;

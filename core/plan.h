@@ -43,4 +43,24 @@ int plan_run(struct plan *plan, const struct plan_kernel *kernel, int *missing);
 /* The chosen variant of a slot, or NULL. */
 const struct attach_alt *plan_alt(const struct plan *plan, int slot);
 
+/* A program of the choice. */
+struct plan_program {
+	const char *name;
+	int slot, place; /* place in attach_alt.progs; PLAN_MAX_PROGS: it is the body */
+};
+
+/* All of them. `at` is a struct plan_program. */
+#define plan_each(plan, at)                                                                        \
+	for (*(at) = (struct plan_program){ 0 }; plan_program(plan, at); (at)->place++)
+bool plan_program(const struct plan *plan, struct plan_program *at);
+
+struct plan_misses {
+	int slot;
+	const char *hook;
+	uint64_t missed; /* runs that the kernel skipped */
+};
+
+/* Runs that no other program made good: of those of a slot on one hook only one has to run. */
+uint64_t plan_missed(const struct plan_misses *programs, int n);
+
 #endif

@@ -14,6 +14,7 @@
 #include <zlib.h>
 
 #include "cgroup.h"
+#include "hook.h"
 #include "pinned.h"
 
 /*
@@ -25,6 +26,8 @@ static struct {
 	char program[64];
 	char text[96];
 } messages;
+
+#define LOG_STATS 4 /* the verifier's BPF_LOG_STATS: what it spent on each program */
 
 static int on_message(enum libbpf_print_level level, const char *format, va_list args)
 {
@@ -229,7 +232,29 @@ struct attempt {
 	const struct probe_config *config;
 	void *image;
 	size_t image_len;
+	const char *btf; /* hook_btf() */
+	bool again;      /* it may go better with libbpf's own look at the kernel */
 };
+
+/*
+ * Kinds that the kernel did not let us load: it will not let us load others of them either
+ * (fentry where it is locked down). So that is asked once in a process.
+ */
+static bool not_permitted[__MAX_BPF_ATTACH_TYPE];
+
+static bool is_refused(const struct bpf_program *program)
+{
+	return not_permitted[bpf_program__expected_attach_type(program)];
+}
+
+static void remember_refusal(const struct bpf_object *object, const char *name)
+{
+	const struct bpf_program *program = bpf_object__find_program_by_name(object, name);
+	enum bpf_attach_type type = program ? bpf_program__expected_attach_type(program) : 0;
+
+	if (type == BPF_TRACE_FENTRY || type == BPF_TRACE_FEXIT)
+		not_permitted[type] = true;
+}
 
 /*
  * A kprobe program loads anywhere; without CONFIG_KPROBES only attaching it fails, which --explain
@@ -293,30 +318,39 @@ static int failed(struct plan_failure *failure, int err, const char *format, con
 	return err;
 }
 
+static int load_failed(struct plan_failure *failure, int err)
+{
+	if (err == -EPERM)
+		return failed(failure, err, "%s%s", "loading is not permitted", "");
+	if (err == -ESRCH || err == -ENOENT)
+		return failed(failure, err, "%s%s", "this kernel has no such hook", "");
+	return failed(failure, err, "loading failed: %s (%s)", strerror(-err), messages.text);
+}
+
 /* Marks the chosen programs for loading. */
-static int choose(struct bpf_object *object, const struct plan *plan, int *slot,
+static int choose(struct attempt *a, const struct plan *plan, int *slot,
 		  struct plan_failure *failure)
 {
-	const struct attach_alt *alt;
 	struct bpf_program *program;
+	struct plan_program at;
 	const char *lack;
-	int i, s;
+	int err;
 
-	bpf_object__for_each_program(program, object)
+	bpf_object__for_each_program(program, a->probe->object)
 		bpf_program__set_autoload(program, false);
-	for (s = 0; s < plan->n_slots; s++) {
-		alt = plan_alt(plan, s);
-		for (i = 0; alt && i < PLAN_MAX_PROGS && alt->progs[i]; i++) {
-			program = bpf_object__find_program_by_name(object, alt->progs[i]);
-			*slot = s;
-			if (!program)
-				return failed(failure, -ENOENT, "%s%s is not in the object",
-					      alt->progs[i], "");
-			lack = lacks(program);
-			if (lack)
-				return failed(failure, -ENOENT, "%s%s", lack, "");
-			bpf_program__set_autoload(program, true);
-		}
+	plan_each(plan, &at) {
+		program = bpf_object__find_program_by_name(a->probe->object, at.name);
+		*slot = at.slot;
+		if (!program)
+			return failed(failure, -ENOENT, "%s%s is not in the object", at.name, "");
+		lack = lacks(program);
+		if (lack)
+			return failed(failure, -ENOENT, "%s%s", lack, "");
+		err = is_refused(program) ? -EPERM : hook_set(program, a->btf);
+		a->again = err == -EAGAIN;
+		if (err)
+			return load_failed(failure, err);
+		bpf_program__set_autoload(program, true);
 	}
 	*slot = -1;
 	return 0;
@@ -324,33 +358,28 @@ static int choose(struct bpf_object *object, const struct plan *plan, int *slot,
 
 static int slot_of(const struct plan *plan, const char *program)
 {
-	const struct attach_alt *alt;
-	int i, s;
+	struct plan_program at;
 
-	for (s = 0; s < plan->n_slots; s++) {
-		alt = plan_alt(plan, s);
-		for (i = 0; alt && i < PLAN_MAX_PROGS && alt->progs[i]; i++)
-			if (!strcmp(alt->progs[i], program))
-				return s;
-	}
+	plan_each(plan, &at)
+		if (!strcmp(at.name, program))
+			return at.slot;
 	return -1;
 }
 
-static int load(struct bpf_object *object, const struct plan *plan, int *slot,
+static int load(struct attempt *a, const struct plan *plan, int *slot,
 		struct plan_failure *failure)
 {
 	int err;
 
 	messages.program[0] = 0;
-	err = bpf_object__load(object);
+	err = bpf_object__load(a->probe->object);
 	if (!err)
 		return 0;
 	*slot = slot_of(plan, messages.program);
 	if (err == -EPERM)
-		return failed(failure, err, "%s%s", "loading is not permitted", "");
-	if (err == -ESRCH || err == -ENOENT)
-		return failed(failure, err, "%s%s", "this kernel has no such hook", "");
-	return failed(failure, err, "loading failed: %s (%s)", strerror(-err), messages.text);
+		remember_refusal(a->probe->object, messages.program);
+	a->again = err != -EPERM;
+	return load_failed(failure, err);
 }
 
 /*
@@ -375,47 +404,73 @@ static int put_cgroups(const struct probe *probe, const struct probe_config *con
 	return err;
 }
 
-static int attach(struct probe *probe, const struct plan *plan, int *slot,
-		  struct plan_failure *failure)
+/* The programs of a slot find their body in the only place of the map BODY_map. */
+static int put_body(const struct bpf_object *object, const struct bpf_program *body)
 {
-	const struct attach_alt *alt;
-	struct bpf_program *program;
-	struct bpf_link *link;
-	int i, s, err;
+	int fd = bpf_program__fd(body), map;
+	uint32_t zero = 0;
+	char name[64];
 
-	for (s = 0; s < plan->n_slots; s++) {
-		alt = plan_alt(plan, s);
-		for (i = 0; alt && i < PLAN_MAX_PROGS && alt->progs[i]; i++) {
-			program = bpf_object__find_program_by_name(probe->object, alt->progs[i]);
-			link = is_of_cgroups(program) ? attach_to_root(program) :
-							bpf_program__attach(program);
-			err = -errno;
-			if (!link) {
-				*slot = s;
-				return failed(failure, err, "attaching failed: %s%s",
-					      strerror(-err), "");
-			}
-			probe->links[probe->n_links++] = link;
-		}
-	}
+	snprintf(name, sizeof(name), "%s_map", bpf_program__name(body));
+	map = bpf_object__find_map_fd_by_name(object, name);
+	if (map < 0)
+		return map;
+	return bpf_map_update_elem(map, &zero, &fd, BPF_ANY) ? -errno : 0;
+}
+
+static int attach_program(struct probe *probe, const struct bpf_program *program)
+{
+	struct bpf_link *link = is_of_cgroups(program) ? attach_to_root(program) :
+							 hook_attach(program);
+
+	if (!link)
+		return -errno;
+	probe->links[probe->n_links++] = link;
 	return 0;
 }
 
-static int attempt(void *ctx, const struct plan *plan, int *slot, struct plan_failure *failure)
+/* Bodies first: what calls them runs from the moment it is attached. */
+static int attach(struct probe *probe, const struct plan *plan, int *slot,
+		  struct plan_failure *failure)
 {
-	struct attempt *a = ctx;
+	const struct bpf_program *program;
+	struct plan_program at;
+	bool body;
+	int i, err;
+
+	for (i = 0; i < 2; i++)
+		plan_each(plan, &at) {
+			body = at.place == PLAN_MAX_PROGS;
+			if (body == i)
+				continue;
+			program = bpf_object__find_program_by_name(probe->object, at.name);
+			err = body ? put_body(probe->object, program) :
+				     attach_program(probe, program);
+			if (!err)
+				continue;
+			*slot = at.slot;
+			return failed(failure, err, "attaching failed: %s%s", strerror(-err), "");
+		}
+	return 0;
+}
+
+static int try(struct attempt *a, const struct plan *plan, int *slot, struct plan_failure *failure)
+{
 	struct probe *probe = a->probe;
-	LIBBPF_OPTS(bpf_object_open_opts, open_opts, .object_name = a->probe->tool->name);
+	LIBBPF_OPTS(bpf_object_open_opts, open_opts, .object_name = a->probe->tool->name,
+		    .btf_custom_path = a->btf,
+		    .kernel_log_level = messages.debug ? LOG_STATS : 0);
 	int err;
 
+	a->again = false;
 	probe->object = bpf_object__open_mem(a->image, a->image_len, &open_opts);
 	if (!probe->object)
 		return -errno;
-	err = choose(probe->object, plan, slot, failure);
+	err = choose(a, plan, slot, failure);
 	if (!err)
 		err = configure(probe->object, a->config);
 	if (!err)
-		err = load(probe->object, plan, slot, failure);
+		err = load(a, plan, slot, failure);
 	if (!err)
 		err = put_cgroups(probe, a->config);
 	if (!err && a->config->attach)
@@ -423,6 +478,36 @@ static int attempt(void *ctx, const struct plan *plan, int *slot, struct plan_fa
 	if (err)
 		probe_close(probe);
 	return err;
+}
+
+/* What is refused although we found all that it names gets its verdict from libbpf. */
+static int attempt(void *ctx, const struct plan *plan, int *slot, struct plan_failure *failure)
+{
+	struct attempt *a = ctx;
+	int err;
+
+	a->btf = hook_btf(a->image, a->image_len);
+	err = try(a, plan, slot, failure);
+	if (!err || !a->btf || !a->again)
+		return err;
+	a->btf = NULL;
+	*slot = -1;
+	return try(a, plan, slot, failure);
+}
+
+static const struct probe_object *object_of(const struct tool *tool, bool filtered)
+{
+	return filtered ? &tool->filtered : &tool->probe;
+}
+
+void probe_expect(const struct tool *tool, bool filtered)
+{
+	void *image;
+	size_t len;
+
+	if (!inflate_image(object_of(tool, filtered), &image, &len))
+		hook_note(image, len);
+	free(image);
 }
 
 static bool keeps_owners(const struct attach_slot *slot)
@@ -447,8 +532,9 @@ int probe_open(struct probe *probe, const struct tool *tool, const struct probe_
 	for (s = 0; config->params.keep_owners == NT_KEEP_CONNECTS && s < probe->plan.n_slots; s++)
 		if (tool->attach[s].accepts)
 			probe->plan.chosen[s] = PLAN_NONE;
-	err = inflate_image(config->filter ? &tool->filtered : &tool->probe, &a.image,
-			    &a.image_len);
+	err = hook_init();
+	if (!err)
+		err = inflate_image(object_of(tool, config->filter), &a.image, &a.image_len);
 	if (!err && config->filter)
 		err = probe_splice(a.image, a.image_len, config->filter, config->filter_len);
 	if (!err)
@@ -475,13 +561,33 @@ int probe_map(const struct probe *probe, const char *name)
 	return bpf_object__find_map_fd_by_name(probe->object, name);
 }
 
+static uint64_t missed(const struct probe *probe)
+{
+	struct plan_misses misses[PLAN_MAX_SLOTS * PLAN_MAX_PROGS];
+	const struct bpf_program *program;
+	struct bpf_prog_info info;
+	struct plan_program at;
+	uint32_t len;
+	int n = 0;
+
+	plan_each(&probe->plan, &at) {
+		program = bpf_object__find_program_by_name(probe->object, at.name);
+		memset(&info, 0, sizeof(info));
+		len = sizeof(info);
+		if (at.place < PLAN_MAX_PROGS &&
+		    !bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &len))
+			misses[n++] = (struct plan_misses){ at.slot,
+							    bpf_program__section_name(program),
+							    info.recursion_misses };
+	}
+	return plan_missed(misses, n);
+}
+
 int probe_stats(const struct probe *probe, struct session_stats *stats)
 {
 	int cpus = libbpf_num_possible_cpus(), fd = probe_map(probe, "nt_counters"), i;
-	struct bpf_prog_info info;
-	struct bpf_program *program;
 	struct nt_counters *count;
-	uint32_t key = 0, len;
+	uint32_t key = 0;
 	int err = 0;
 
 	if (cpus < 0 || fd < 0)
@@ -498,13 +604,7 @@ int probe_stats(const struct probe *probe, struct session_stats *stats)
 		stats->lost_map += count[i].lost_map;
 	}
 	free(count);
-	bpf_object__for_each_program(program, probe->object) {
-		memset(&info, 0, sizeof(info));
-		len = sizeof(info);
-		if (bpf_program__fd(program) >= 0 &&
-		    !bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &len))
-			stats->missed += info.recursion_misses;
-	}
+	stats->missed += missed(probe);
 	return err;
 }
 

@@ -49,6 +49,10 @@ struct probe {
  */
 void probe_debug(bool on);
 
+/*
+ * Before the first of several is opened: what each names of the kernel is then looked up in one go.
+ */
+void probe_expect(const struct tool *tool, bool filtered);
 /* 0 or -errno; -EOPNOTSUPP: *missing is the slot that nothing could fill, probe->plan says why. */
 int probe_open(struct probe *probe, const struct tool *tool, const struct probe_config *config,
 	       int *missing);

@@ -325,6 +325,8 @@ static int open_probes(struct session *s, bool attach)
 	int i, code, pinned[PINNED_COUNT];
 
 	code = pinned_open(s->opts, pinned, s->fault);
+	for (i = 0; i < s->opts->n_tools && s->opts->n_tools > 1; i++)
+		probe_expect(s->opts->tools[i], s->opts->filter[i]);
 	for (i = 0; i < s->opts->n_tools && !code; i++) {
 		memset(&config, 0, sizeof(config));
 		config.attach = attach;
@@ -398,6 +400,14 @@ static void add_member(void *ctx, uint32_t pid)
 	h->members[h->n_members++] = (struct member){ pid, h->bit };
 }
 
+static int by_pid(const void *a, const void *b)
+{
+	const struct member *x = a, *y = b;
+
+	return x->pid < y->pid ? -1 : x->pid > y->pid;
+}
+
+/* Sorted by process, each of which is there once for each cgroup it is in. */
 static void list_members(struct holders *h)
 {
 	int i;
@@ -406,16 +416,22 @@ static void list_members(struct holders *h)
 		h->bit = 1 << i;
 		cgroup_members(h->opts->cgroups[i].dir, add_member, h);
 	}
+	if (h->n_members)
+		qsort(h->members, h->n_members, sizeof(*h->members), by_pid);
 }
 
 static uint16_t bits_of(const struct holders *h, uint32_t pid)
 {
+	const struct member wanted = { .pid = pid }, *first, *end = h->members + h->n_members, *m;
 	uint16_t bits = 0;
-	size_t i;
 
-	for (i = 0; i < h->n_members; i++)
-		if (h->members[i].pid == pid)
-			bits |= h->members[i].bits;
+	first = bsearch(&wanted, h->members, h->n_members, sizeof(*h->members), by_pid);
+	if (!first)
+		return 0;
+	while (first > h->members && first[-1].pid == pid)
+		first--;
+	for (m = first; m < end && m->pid == pid; m++)
+		bits |= m->bits;
 	return bits;
 }
 
@@ -435,6 +451,7 @@ static int hold(void *ctx, const struct snapshot_socket *sock, const struct nt_o
 	err = bpf_map_update_elem(h->held, &sock->cookie, &owner, BPF_ANY);
 	if (!err && sock->state == TCP_LISTEN) {
 		memcpy(key.addr, sock->laddr, sizeof(key.addr));
+		owner.how = NT_OWNER_INHERITED; /* the owner of its children */
 		err = bpf_map_update_elem(h->listeners, &key, &owner, BPF_NOEXIST);
 		if (err && errno == EEXIST)
 			err = 0; /* it began to listen while we looked: the probe knows better */

@@ -18,6 +18,7 @@
 struct attach_alt {
 	const char *progs[PLAN_MAX_PROGS];
 	const char *loses; /* what is missing in this variant, for --explain; NULL: nothing */
+	const char *body;  /* a program that those call: loaded, not attached; NULL: none */
 };
 
 /*
@@ -177,7 +178,8 @@ struct tool {
 /* Before ATTACH_OWNER, of tools without programs of their own on transitions. */
 #define ATTACH_TRACK                                                                               \
 	{ .what = "life of sockets", .owners = true,                                               \
-	  .alts = { { { "nt_track_state", "nt_track_again" } } } }
+	  .alts = { { { "nt_track_state", "nt_track_state_again" },                                \
+		      .body = "nt_track_state_body" } } }
 
 /* Instead of both, of tools whose rows are about listeners. */
 #define ATTACH_LISTENERS                                                                           \

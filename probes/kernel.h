@@ -33,6 +33,7 @@ typedef _Bool bool;
 enum bpf_map_type {
 	BPF_MAP_TYPE_HASH = 1,
 	BPF_MAP_TYPE_ARRAY = 2,
+	BPF_MAP_TYPE_PROG_ARRAY = 3,
 	BPF_MAP_TYPE_PERCPU_HASH = 5,
 	BPF_MAP_TYPE_PERCPU_ARRAY = 6,
 	BPF_MAP_TYPE_CGROUP_ARRAY = 8,
@@ -140,6 +141,35 @@ enum {
 #define EHOSTUNREACH 113
 #define EALREADY 114
 #define EINPROGRESS 115
+
+/*
+ * A function that the verifier walks once by itself, not on each path that leads there. It knows
+ * nothing of the arguments, which have to be numbers, and the caller nothing of the result.
+ */
+#define NT_GLOBAL __attribute__((noinline))
+
+/*
+ * The verifier walks what follows a branch once for each constant that the branch left behind, if a
+ * later branch depends on it. This makes it forget a number: `unknown` is one that it cannot know.
+ */
+#define NT_FORGET(number, unknown)                                                                 \
+	({                                                                                         \
+		__u64 nt_number_ = (number);                                                       \
+		asm volatile("%0 += %1\n%0 -= %1" : "+r"(nt_number_) : "r"((__u64)(unknown)));     \
+		nt_number_;                                                                        \
+	})
+
+/*
+ * An address as a number. What the verifier takes for a pointer cannot be handed to an NT_GLOBAL
+ * function; negated, it is none.
+ */
+static __always_inline __u64 nt_address(const void *p)
+{
+	__u64 number = (__u64)p;
+
+	asm volatile("%0 = -%0\n%0 = -%0" : "+r"(number));
+	return number;
+}
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 

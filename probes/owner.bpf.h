@@ -48,52 +48,88 @@ static __always_inline struct nt_sock *nt_sock(const struct sock *sk)
 	return bpf_map_lookup_elem(&nt_socks, &key);
 }
 
+static __always_inline void nt_no_room(void)
+{
+	struct nt_counters *count = nt_count();
+
+	NT_COUNT(count, seen);
+	NT_COUNT(count, lost_map);
+}
+
 /*
  * Remembers a socket. A full map is a counted loss: the session will be reported, but as one whose
- * beginning is unknown.
+ * beginning is unknown. `mark`: see nt_is_done(); 0: nothing is done.
  */
-static __always_inline void nt_remember(const struct sock *sk, __u64 birth, bool active,
-					enum nt_owner_how how)
+NT_GLOBAL int nt_remember_key(__u64 key, __u64 birth, __u32 active, __u32 how, __u32 mark)
 {
 	struct nt_sock new = { .birth = birth,
 			       .syn_sent = how == NT_OWNER_CONNECT ? birth : 0,
 			       .active = active };
-	struct nt_counters *count;
 	struct nt_reader *reader;
 	__u32 zero = 0;
-	__u64 key = (__u64)sk;
 
 	if (how)
 		nt_current(&new.owner, how);
 	else
 		new.owner.uid = -1;
-	if (bpf_map_update_elem(&nt_socks, &key, &new, BPF_ANY)) {
-		count = nt_count();
-		NT_COUNT(count, seen);
-		NT_COUNT(count, lost_map);
-		reader = bpf_map_lookup_elem(&nt_reader, &zero);
-		if (reader)
-			reader->map_full = 1;
-	}
+	new.done[nt_params.tool & (NT_MAX_TOOLS - 1)] = mark;
+	if (!bpf_map_update_elem(&nt_socks, &key, &new, BPF_ANY))
+		return 0;
+	nt_no_room();
+	reader = bpf_map_lookup_elem(&nt_reader, &zero);
+	if (reader)
+		reader->map_full = 1;
+	return 0;
+}
+
+static __always_inline void nt_remember(const struct sock *sk, __u64 birth, bool active,
+					enum nt_owner_how how)
+{
+	nt_remember_key(nt_address(sk), birth, active, how, 0);
+}
+
+NT_GLOBAL int nt_claim_key(__u64 key, __u32 how)
+{
+	struct nt_sock *s = bpf_map_lookup_elem(&nt_socks, &key);
+
+	if (!s)
+		nt_remember_key(key, 0, false, how, 0);
+	else if (s->owner.how < how)
+		nt_current(&s->owner, how);
+	return 0;
 }
 
 /* The current task uses `sk`. A weaker claim than the one known changes nothing. */
 static __always_inline void nt_claim(const struct sock *sk, enum nt_owner_how how)
 {
-	struct nt_sock *s = nt_sock(sk);
+	nt_claim_key(nt_address(sk), how);
+}
 
-	if (!s)
-		nt_remember(sk, 0, false, how);
-	else if (s->owner.how < how)
-		nt_current(&s->owner, how);
+/* `from`, `addr0`, `addr1`: words of a struct nt_listener. Not claimed here: the stack is short. */
+NT_GLOBAL int nt_on_listen_key(__u64 from, __u64 addr0, __u64 addr1, int newstate)
+{
+	struct nt_owner owner = {};
+	struct nt_listener key;
+	__u64 *words = (__u64 *)&key;
+
+	words[0] = from;
+	words[1] = addr0;
+	words[2] = addr1;
+	if (newstate == TCP_CLOSE) {
+		bpf_map_delete_elem(&nt_listeners, &key);
+		return 0;
+	}
+	nt_current(&owner, NT_OWNER_INHERITED); /* the owner of its children */
+	if (bpf_map_update_elem(&nt_listeners, &key, &owner, BPF_ANY))
+		nt_no_room();
+	return 0;
 }
 
 /* LISTEN to SYN_RECV is a child being born, not the listener. */
 static __always_inline void nt_on_listen(const struct sock *sk, int oldstate, int newstate)
 {
 	struct nt_listener key = { .family = sk->__sk_common.skc_family };
-	struct nt_owner owner = {};
-	struct nt_counters *count;
+	__u64 *words = (__u64 *)&key;
 
 	if (newstate != TCP_LISTEN && newstate != TCP_CLOSE)
 		return;
@@ -103,28 +139,9 @@ static __always_inline void nt_on_listen(const struct sock *sk, int oldstate, in
 		nt_put_ip4(key.addr, sk->__sk_common.skc_rcv_saddr);
 	else
 		nt_put_ip6(key.addr, sk->__sk_common.skc_v6_rcv_saddr.in6_u.u6_addr32);
-	if (newstate == TCP_CLOSE) {
-		bpf_map_delete_elem(&nt_listeners, &key);
-		return;
-	}
-	nt_claim(sk, NT_OWNER_LISTEN);
-	nt_current(&owner, NT_OWNER_LISTEN);
-	if (bpf_map_update_elem(&nt_listeners, &key, &owner, BPF_ANY)) {
-		count = nt_count();
-		NT_COUNT(count, seen);
-		NT_COUNT(count, lost_map);
-	}
-}
-
-/* `active` of a connect() that began before us too. */
-static __always_inline void nt_on_established(const struct sock *sk, bool active)
-{
-	struct nt_sock *s = nt_sock(sk);
-
-	if (s)
-		s->birth = bpf_ktime_get_ns();
-	else
-		nt_remember(sk, bpf_ktime_get_ns(), active, NT_OWNER_NONE);
+	if (newstate == TCP_LISTEN)
+		nt_claim(sk, NT_OWNER_LISTEN);
+	nt_on_listen_key(words[0], words[1], words[2], newstate);
 }
 
 /*
@@ -150,35 +167,100 @@ static __always_inline bool nt_is_done(const struct sock *sk, __u16 mark, enum n
 	return reader && reader->map_full;
 }
 
-static __always_inline void nt_done(const struct sock *sk, __u16 mark)
+NT_GLOBAL int nt_done_key(__u64 key, __u32 mark)
 {
-	struct nt_sock *s = nt_sock(sk);
+	struct nt_sock *s = bpf_map_lookup_elem(&nt_socks, &key);
 
-	if (!s) {
-		nt_remember(sk, 0, false, NT_OWNER_NONE);
-		s = nt_sock(sk);
-	}
 	if (s)
 		s->done[nt_params.tool & (NT_MAX_TOOLS - 1)] = mark;
+	else
+		nt_remember_key(key, 0, false, NT_OWNER_NONE, mark);
+	return 0;
+}
+
+static __always_inline void nt_done(const struct sock *sk, __u16 mark)
+{
+	nt_done_key(nt_address(sk), mark);
+}
+
+/* `claim`: for the current task, if it is not 0; `mark` likewise. One look-up for all of it. */
+NT_GLOBAL int nt_on_state_key(__u64 key, int oldstate, int newstate, __u32 claim, __u32 mark)
+{
+	bool begins = newstate == TCP_ESTABLISHED && nt_params.keep_owners == NT_KEEP_ALL;
+	struct nt_sock *s;
+
+	if (newstate == TCP_SYN_SENT && nt_params.keep_owners)
+		return nt_remember_key(key, bpf_ktime_get_ns(), true, NT_OWNER_CONNECT, mark);
+	s = bpf_map_lookup_elem(&nt_socks, &key);
+	if (!s) {
+		/* Also of a connect() that began before us. */
+		if (begins)
+			nt_remember_key(key, bpf_ktime_get_ns(), oldstate == TCP_SYN_SENT, claim,
+					mark);
+		else if (claim || mark)
+			nt_remember_key(key, 0, false, claim, mark);
+		return 0;
+	}
+	if (begins)
+		s->birth = bpf_ktime_get_ns();
+	if (s->owner.how < claim)
+		nt_current(&s->owner, claim);
+	if (mark)
+		s->done[nt_params.tool & (NT_MAX_TOOLS - 1)] = mark;
+	return 0;
+}
+
+static __always_inline void nt_on_state_mark(const struct sock *sk, int oldstate, int newstate,
+					     __u32 mark)
+{
+	enum nt_owner_how claim = NT_OWNER_NONE;
+
+	if (nt_params.keep_owners == NT_KEEP_ALL) {
+		if (newstate == TCP_LISTEN || oldstate == TCP_LISTEN)
+			nt_on_listen(sk, oldstate, newstate);
+		else if ((newstate == TCP_FIN_WAIT1 || newstate == TCP_LAST_ACK ||
+			  newstate == TCP_CLOSE) && nt_in_task(sk))
+			claim = NT_OWNER_IO;
+	}
+	if (nt_params.keep_owners || mark)
+		nt_on_state_key(nt_address(sk), oldstate, newstate, claim, mark);
 }
 
 /* Called on every transition of a TCP socket, before the tool looks at it. */
 static __always_inline void nt_on_state(const struct sock *sk, int oldstate, int newstate)
 {
-	if (!nt_params.keep_owners)
-		return;
-	if (newstate == TCP_SYN_SENT)
-		nt_remember(sk, bpf_ktime_get_ns(), true, NT_OWNER_CONNECT);
-	else if (nt_params.keep_owners == NT_KEEP_CONNECTS)
-		return;
-	else if (newstate == TCP_ESTABLISHED)
-		nt_on_established(sk, oldstate == TCP_SYN_SENT);
-	else if (newstate == TCP_LISTEN || oldstate == TCP_LISTEN)
-		nt_on_listen(sk, oldstate, newstate);
-	else if ((newstate == TCP_FIN_WAIT1 || newstate == TCP_LAST_ACK || newstate == TCP_CLOSE) &&
-		 nt_in_task(sk))
-		nt_claim(sk, NT_OWNER_IO);
+	nt_on_state_mark(sk, oldstate, newstate, 0);
 }
+
+/*
+ * NAME and NAME_again, which hand a transition on to NAME_body: it does what nt_on_state() and
+ * nt_done() do, then on_state(sk, oldstate, newstate). Called by a map, the body is walked by
+ * the verifier once, not twice, and may run within itself.
+ */
+#define NT_STATE_PROGRAM(name, body, wants, turn)                                                  \
+	SEC("tp_btf/inet_sock_set_state")                                                          \
+	int BPF_PROG(name, struct sock *sk, int oldstate, int newstate)                            \
+	{                                                                                          \
+		if (wants(sk, oldstate, newstate) && !nt_is_done(sk, newstate, turn))              \
+			bpf_tail_call(ctx, &body##_map, 0);                                        \
+		return 0;                                                                          \
+	}
+#define NT_STATE_PROGRAMS(name, wants, on_state)                                                   \
+	SEC("tp_btf/inet_sock_set_state")                                                          \
+	int BPF_PROG(name##_body, struct sock *sk, int oldstate, int newstate)                     \
+	{                                                                                          \
+		nt_on_state_mark(sk, oldstate, newstate, newstate);                                \
+		on_state(sk, oldstate, newstate);                                                  \
+		return 0;                                                                          \
+	}                                                                                          \
+	struct {                                                                                   \
+		__uint(type, BPF_MAP_TYPE_PROG_ARRAY);                                             \
+		__uint(max_entries, 1);                                                            \
+		__type(key, __u32);                                                                \
+		__type(value, __u32);                                                              \
+	} name##_body_map SEC(".maps");                                                            \
+	NT_STATE_PROGRAM(name, name##_body, wants, NT_FIRST)                                       \
+	NT_STATE_PROGRAM(name##_again, name##_body, wants, NT_SECOND)
 
 static __always_inline const struct nt_owner *nt_listener_of(const struct nt_event *e,
 							     __u16 family)
@@ -207,23 +289,18 @@ static __always_inline void nt_read_owner(struct nt_event *e, const struct sock 
 	__u64 cookie;
 
 	if (s && s->owner.how) {
-		e->owner = s->owner;
-		return;
-	}
-	cookie = NT_READ(way, sk->__sk_common.skc_cookie.counter);
-	if (cookie)
-		found = bpf_map_lookup_elem(&nt_held, &cookie);
-	if (found) {
-		e->owner = *found;
-		return;
-	}
-	found = nt_listener_of(e, NT_READ(way, sk->__sk_common.skc_family));
-	if (found) {
-		e->owner = *found;
-		e->owner.how = NT_OWNER_INHERITED;
+		found = &s->owner;
 	} else {
-		e->owner.uid = -1;
+		cookie = NT_READ(way, sk->__sk_common.skc_cookie.counter);
+		if (cookie)
+			found = bpf_map_lookup_elem(&nt_held, &cookie);
+		if (!found)
+			found = nt_listener_of(e, NT_READ(way, sk->__sk_common.skc_family));
 	}
+	if (found)
+		e->owner = *found;
+	else
+		e->owner.uid = -1;
 }
 
 static __always_inline void nt_fill_owner(struct nt_event *e, const struct sock *sk,

@@ -84,7 +84,7 @@ static __always_inline bool nt_read_ip4(struct nt_packet *packet, const struct s
 /* include/uapi/linux/in6.h: headers that may come before TCP's. */
 enum { NT_HOPOPTS = 0, NT_ROUTING = 43, NT_FRAGMENT = 44, NT_AUTH = 51, NT_DSTOPTS = 60 };
 
-/* Where the TCP header begins behind at most four others; -1: it is not TCP; 0: a later fragment. */
+/* Where the TCP header begins behind four others at most; -1: it is not TCP; 0: a later part. */
 static __always_inline int nt_skip_headers(const struct sk_buff *skb, __u32 at, __u8 next,
 					   enum nt_way way)
 {

@@ -19,10 +19,25 @@ static __always_inline void nt_put_ip6(__u8 *to, const __be32 *addr)
 	__builtin_memcpy(to, addr, 16);
 }
 
+/* Of the first and the third word of an address. */
+NT_GLOBAL int nt_ip_of_words(__u64 first, __u32 third)
+{
+	return first == 0 && third == NT_MAPPED_PREFIX ? 4 : 6;
+}
+
 /* 4 or 6. An IPv4-mapped address is one of IPv4. */
 static __always_inline __u8 nt_ip_of(const __u8 *addr)
 {
-	return *(__u64 *)addr == 0 && *(__u32 *)(addr + 8) == NT_MAPPED_PREFIX ? 4 : 6;
+	return nt_ip_of_words(*(__u64 *)addr, *(__u32 *)(addr + 8));
+}
+
+/* An address of either family looks the same to the verifier from here on. */
+static __always_inline void nt_forget(__u8 *addr, __u64 unknown)
+{
+	__u64 *half = (__u64 *)addr;
+
+	half[0] = NT_FORGET(half[0], unknown);
+	half[1] = NT_FORGET(half[1], unknown);
 }
 
 static __always_inline bool nt_is_tcp(const struct sock *sk, enum nt_way way)
@@ -64,6 +79,7 @@ static __always_inline void nt_read_flow(struct nt_event *e, const struct sock *
 {
 	const struct sock_common *skc = &sk->__sk_common;
 	const struct net *net = NT_READ(way, skc->skc_net.net);
+	__u64 unknown = nt_address(sk);
 
 	e->netns = NT_READ(way, net->ns.inum);
 	e->lport = bpf_ntohs(sport);
@@ -78,6 +94,8 @@ static __always_inline void nt_read_flow(struct nt_event *e, const struct sock *
 		bpf_core_read(e->laddr, 16, &skc->skc_v6_rcv_saddr);
 		bpf_core_read(e->raddr, 16, &skc->skc_v6_daddr);
 	}
+	nt_forget(e->laddr, unknown);
+	nt_forget(e->raddr, unknown);
 	e->ip = nt_ip_of(e->raddr);
 }
 

@@ -5,46 +5,57 @@
 #include "owner.bpf.h"
 #include "tcplife.h"
 
+enum syn {
+	SYN_NONE,    /* it was accepted: nt_sock.active */
+	SYN_COUNTED, /* it called connect() */
+	SYN_UNKNOWN, /* older than us */
+};
+
 static __always_inline bool fin_sent(int oldstate)
 {
-	return oldstate == TCP_FIN_WAIT1 || oldstate == TCP_FIN_WAIT2 || oldstate == TCP_CLOSING ||
-	       oldstate == TCP_LAST_ACK;
+	const __u32 states = 1 << TCP_FIN_WAIT1 | 1 << TCP_FIN_WAIT2 | 1 << TCP_CLOSING |
+			     1 << TCP_LAST_ACK;
+
+	return states >> (oldstate & 31) & 1;
 }
 
 /*
  * bytes_acked counts sequence space: our SYN if we called connect() (tcp_snd_una_update(); a child
- * starts behind it, tcp_create_openreq_child()) and our FIN. Of a session older than us nobody
- * remembers who connected: then what was sent and is not in flight tells.
+ * starts behind it, tcp_create_openreq_child()) and our FIN, when nothing is left to send. Of a
+ * session older than us nobody remembers who connected: then what was sent (`sent`, without
+ * retransmits) and is not in flight tells.
  */
-static __always_inline __u64 tx_payload(const struct tcp_sock *tp, const struct nt_sock *s,
-					int oldstate)
+NT_GLOBAL __u64 tcplife_tx(__u64 acked, __u64 sent, __u32 flight, __u32 fin, enum syn syn)
 {
-	__u32 una = tp->snd_una, nxt = tp->snd_nxt;
-	bool all_acked = una == tp->write_seq;
-	__u64 acked = tp->bytes_acked, flight = nxt - una;
-	bool fin = fin_sent(oldstate);
-
-	if (fin && all_acked && acked)
+	if (fin && !flight && acked)
 		acked--;
-	if (s && s->birth)
-		return acked && s->active ? acked - 1 : acked;
-	if (fin && !all_acked && nxt == tp->write_seq)
+	if (fin && flight)
 		flight--;
-	return acked && acked > tp->bytes_sent - tp->bytes_retrans - flight ? acked - 1 : acked;
+	if (syn == SYN_UNKNOWN)
+		return acked && acked > sent - flight ? acked - 1 : acked;
+	return acked && syn == SYN_COUNTED ? acked - 1 : acked;
+}
+
+static __always_inline __u64 tx_payload(const struct tcp_sock *tp, int oldstate, enum syn syn)
+{
+	bool fin = fin_sent(oldstate) && tp->snd_nxt == tp->write_seq;
+
+	return tcplife_tx(tp->bytes_acked, tp->bytes_sent - tp->bytes_retrans,
+			  tp->snd_nxt - tp->snd_una, fin, syn);
 }
 
 /* A FIN received in order is counted too (tcp_rcv_nxt_update()); tcp_fin() then sets SOCK_DONE. */
 static __always_inline __u64 rx_payload(const struct tcp_sock *tp, const struct sock *sk)
 {
-	const __u64 sock_done = 1 << 1; /* enum sock_flags, include/net/sock.h */
+	const int sock_done = 1; /* enum sock_flags, include/net/sock.h */
 	__u64 received = tp->bytes_received;
 
-	return received && sk->__sk_common.skc_flags & sock_done ? received - 1 : received;
+	return received ? received - (sk->__sk_common.skc_flags >> sock_done & 1) : 0;
 }
 
-static __always_inline enum tcplife_end how_ended(const struct sock *sk, int oldstate, __u16 lport)
+NT_GLOBAL enum tcplife_end tcplife_how_ended(int err, int oldstate, __u16 lport)
 {
-	switch (sk->sk_err) {
+	switch (err) {
 	case ECONNREFUSED:
 		return oldstate == TCP_SYN_SENT ? TCPLIFE_REFUSED : TCPLIFE_RESET_RECEIVED;
 	case ECONNRESET:
@@ -68,48 +79,37 @@ static __always_inline void session_end(struct sock *sk, int oldstate)
 {
 	const struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
 	struct nt_sock *s = nt_sock(sk);
-	struct tcplife_event e = {};
+	struct tcplife_event e = { .head.time = bpf_ktime_get_ns() };
+	__u64 birth = NT_FORGET(s ? s->birth : 0, e.head.time);
+	__u32 active = NT_FORGET(s ? s->active : 0, e.head.time);
 
 	/* A child that died before its handshake was complete was never a session. */
-	if (!tp || oldstate == TCP_LISTEN || (oldstate == TCP_SYN_RECV && (!s || !s->birth)))
+	if (!tp || oldstate == TCP_LISTEN || (oldstate == TCP_SYN_RECV && !birth))
 		return;
-	e.head.time = bpf_ktime_get_ns();
 	nt_fill_flow(&e.head, sk, tp->inet_conn.icsk_inet.inet_sport);
 	nt_fill_owner(&e.head, sk, s);
-	e.partial = !s || !s->birth;
-	e.duration_ns = e.head.time - (e.partial ? nt_params.start : s->birth);
-	e.tx_bytes = tx_payload(tp, s, oldstate);
+	e.partial = !birth;
+	e.duration_ns = e.head.time - (birth ? birth : nt_params.start);
+	e.tx_bytes = tx_payload(tp, oldstate, birth ? active : SYN_UNKNOWN);
 	e.rx_bytes = rx_payload(tp, sk);
 	e.retrans = tp->total_retrans;
 	e.srtt_us = tp->srtt_us >> 3;
-	e.end = how_ended(sk, oldstate, e.head.lport);
+	e.end = tcplife_how_ended(sk->sk_err, oldstate, e.head.lport);
 	nt_emit(&e, sizeof(e));
 }
 
-static __always_inline int on_state(struct sock *sk, int oldstate, int newstate, enum nt_turn turn)
+static __always_inline bool wants(const struct sock *sk, int oldstate, int newstate)
 {
-	if (sk->sk_protocol != IPPROTO_TCP || newstate == TCP_SYN_RECV ||
-	    newstate == TCP_CLOSE_WAIT || newstate == TCP_FIN_WAIT2 || newstate == TCP_CLOSING)
-		return 0;
-	if (nt_is_done(sk, newstate, turn))
-		return 0;
-	nt_on_state(sk, oldstate, newstate);
+	return sk->sk_protocol == IPPROTO_TCP && newstate != TCP_SYN_RECV &&
+	       newstate != TCP_CLOSE_WAIT && newstate != TCP_FIN_WAIT2 && newstate != TCP_CLOSING;
+}
+
+static __always_inline void on_state(struct sock *sk, int oldstate, int newstate)
+{
 	if (newstate == TCP_CLOSE)
 		session_end(sk, oldstate);
-	nt_done(sk, newstate);
-	return 0;
 }
 
-SEC("tp_btf/inet_sock_set_state")
-int BPF_PROG(tcplife_state, struct sock *sk, int oldstate, int newstate)
-{
-	return on_state(sk, oldstate, newstate, NT_FIRST);
-}
-
-SEC("tp_btf/inet_sock_set_state")
-int BPF_PROG(tcplife_state_again, struct sock *sk, int oldstate, int newstate)
-{
-	return on_state(sk, oldstate, newstate, NT_SECOND);
-}
+NT_STATE_PROGRAMS(tcplife_state, wants, on_state)
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

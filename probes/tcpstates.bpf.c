@@ -25,8 +25,9 @@ static __always_inline void fill(struct tcpstates_event *e, struct sock *sk, int
 				 int newstate)
 {
 	const struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+	__be16 sport = tp ? tp->inet_conn.icsk_inet.inet_sport : 0;
 
-	nt_fill_flow(&e->head, sk, tp ? tp->inet_conn.icsk_inet.inet_sport : 0);
+	nt_fill_flow(&e->head, sk, NT_FORGET(sport, e->head.time));
 	nt_fill_owner(&e->head, sk, nt_sock(sk));
 	e->skaddr = (__u64)sk;
 	e->old_state = oldstate;
@@ -84,27 +85,29 @@ static __always_inline void transition(struct sock *sk, struct seen *seen, int o
 	nt_emit(&e, sizeof(e));
 }
 
-static __always_inline int on_state(struct sock *sk, int oldstate, int newstate, enum nt_turn turn)
+/* A subflow of MPTCP may be set to the state it has. */
+static __always_inline bool wants(const struct sock *sk, int oldstate, int newstate)
 {
-	struct seen now = { .since = bpf_ktime_get_ns(), .state = newstate };
-	struct seen *seen;
+	return sk->sk_protocol == IPPROTO_TCP && oldstate != newstate;
+}
+
+static __always_inline void on_state(struct sock *sk, int oldstate, int newstate)
+{
+	struct seen now = { .since = bpf_ktime_get_ns() };
+	struct seen *seen = NULL;
 	__u64 key = (__u64)sk;
 
-	/* A subflow of MPTCP may be set to the state it has. */
-	if (sk->sk_protocol != IPPROTO_TCP || oldstate == newstate ||
-	    nt_is_done(sk, newstate, turn))
-		return 0;
-	nt_on_state(sk, oldstate, newstate);
+	oldstate = NT_FORGET(oldstate, now.since);
+	newstate = NT_FORGET(newstate, now.since);
+	now.state = newstate;
 	if (must_wait(sk, newstate)) {
 		now.held = oldstate;
 		now.cpu_pid = bpf_get_current_pid_tgid() >> 32;
 		bpf_get_current_comm(now.cpu_comm, sizeof(now.cpu_comm));
 		remember(key, &now);
-		nt_done(sk, newstate);
-		return 0;
+		return;
 	}
 	/* A new socket, or a child being born, has no past of its own. */
-	seen = NULL;
 	if (oldstate != TCP_CLOSE && !(oldstate == TCP_LISTEN && newstate == TCP_SYN_RECV))
 		seen = bpf_map_lookup_elem(&nt_sock_tool, &key);
 	if (seen)
@@ -116,21 +119,9 @@ static __always_inline int on_state(struct sock *sk, int oldstate, int newstate,
 		*seen = now; /* under the socket's lock; an update costs several times as much */
 	else
 		remember(key, &now);
-	nt_done(sk, newstate);
-	return 0;
 }
 
-SEC("tp_btf/inet_sock_set_state")
-int BPF_PROG(tcpstates_state, struct sock *sk, int oldstate, int newstate)
-{
-	return on_state(sk, oldstate, newstate, NT_FIRST);
-}
-
-SEC("tp_btf/inet_sock_set_state")
-int BPF_PROG(tcpstates_state_again, struct sock *sk, int oldstate, int newstate)
-{
-	return on_state(sk, oldstate, newstate, NT_SECOND);
-}
+NT_STATE_PROGRAMS(tcpstates_state, wants, on_state)
 
 static __always_inline int on_connect(struct sock *sk)
 {

@@ -5,26 +5,15 @@
 
 #include "owner.bpf.h"
 
-static __always_inline int nt_track(const struct sock *sk, int oldstate, int newstate,
-				    enum nt_turn turn)
+static __always_inline bool nt_track_wants(const struct sock *sk, int oldstate, int newstate)
 {
-	if (sk->sk_protocol != IPPROTO_TCP || nt_is_done(sk, newstate, turn))
-		return 0;
-	nt_on_state(sk, oldstate, newstate);
-	nt_done(sk, newstate);
-	return 0;
+	return sk->sk_protocol == IPPROTO_TCP;
 }
 
-SEC("tp_btf/inet_sock_set_state")
-int BPF_PROG(nt_track_state, struct sock *sk, int oldstate, int newstate)
+static __always_inline void nt_track(struct sock *sk, int oldstate, int newstate)
 {
-	return nt_track(sk, oldstate, newstate, NT_FIRST);
 }
 
-SEC("tp_btf/inet_sock_set_state")
-int BPF_PROG(nt_track_again, struct sock *sk, int oldstate, int newstate)
-{
-	return nt_track(sk, oldstate, newstate, NT_SECOND);
-}
+NT_STATE_PROGRAMS(nt_track_state, nt_track_wants, nt_track)
 
 #endif

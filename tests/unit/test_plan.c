@@ -284,6 +284,66 @@ static void test_all_kernels(void **state)
 	}
 }
 
+/* Bodies come behind the programs of their slot, and slots that were given up have none. */
+static void test_programs(void **state)
+{
+	static const struct attach_slot with[] = {
+		{ .what = "first", .alts = { { { "a", "b" }, .body = "c" } } },
+		{ .what = "second", .optional = true, .alts = { { { "d" } } } },
+		{ .what = "third",
+		  .alts = { { { "e" } }, { { "f", "g", "h", "i" }, .body = "j" } } },
+		{ 0 },
+	};
+	char names[16] = "", places[16] = "", slots_of[16] = "";
+	struct plan_program at;
+	struct plan plan;
+	int n = 0;
+
+	(void)state;
+	plan_init(&plan, with);
+	plan.chosen[1] = PLAN_NONE;
+	plan.chosen[2] = 1;
+	plan_each(&plan, &at) {
+		assert_in_range(n, 0, 14);
+		names[n] = at.name[0];
+		places[n] = (char)('0' + at.place);
+		slots_of[n++] = (char)('0' + at.slot);
+	}
+	assert_string_equal(names, "abcfghij");
+	/* The place of a body is behind all that a variant may have. */
+	assert_int_equal(PLAN_MAX_PROGS, 9);
+	assert_string_equal(places, "01901239");
+	assert_string_equal(slots_of, "00022222");
+	plan_init(&plan, &with[3]);
+	plan_each(&plan, &at)
+		fail();
+}
+
+static void test_missed(void **state)
+{
+	const struct plan_misses programs[] = {
+		{ 0, "tp_btf/inet_sock_set_state", 7 }, /* either of two is enough */
+		{ 1, "fentry/tcp_connect", 5 },         /* alone */
+		{ 0, "tp_btf/inet_sock_set_state", 3 },
+		{ 2, "tp_btf/inet_sock_set_state", 11 }, /* for another purpose */
+		{ 0, "tp_btf/tcp_destroy_sock", 2 },     /* another hook of the same slot */
+		{ 3, "kprobe/x", 9 },
+		{ 3, "kprobe/x", 0 },
+		{ 4, "kprobe/y", 4 },
+		{ 4, "kprobe/y", 4 },
+		{ 4, "kprobe/y", 6 },
+	};
+
+	(void)state;
+	assert_int_equal(plan_missed(programs, 0), 0);
+	assert_int_equal(plan_missed(programs, 1), 7);
+	assert_int_equal(plan_missed(programs, 2), 12);
+	assert_int_equal(plan_missed(programs, 3), 8);
+	assert_int_equal(plan_missed(programs, 5), 3 + 5 + 11 + 2);
+	assert_int_equal(plan_missed(programs, 7), 3 + 5 + 11 + 2);
+	assert_int_equal(plan_missed(programs, 10), 3 + 5 + 11 + 2 + 4);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -298,6 +358,8 @@ int main(void)
 		cmocka_unit_test(test_hopeless),
 		cmocka_unit_test(test_wrong_blame),
 		cmocka_unit_test(test_all_kernels),
+		cmocka_unit_test(test_programs),
+		cmocka_unit_test(test_missed),
 	};
 
 	return cmocka_run_group_tests_name("plan", tests, NULL, NULL);
