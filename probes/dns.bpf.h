@@ -14,13 +14,6 @@
 #define DNS_PORT 53
 #define DNS_HEAD_BYTES 12
 
-/* include/uapi/linux/bpf.h; `data` to `data_end` can be read directly */
-struct __sk_buff {
-	__u32 len; /* from the IP header on: this hook puts it there */
-	__u32 between[18];
-	__u32 data, data_end;
-};
-
 struct nt_dns_place {
 	__u32 at, len; /* of the DNS message in the packet */
 };

@@ -385,4 +385,20 @@ struct tcp_skb_cb {
 
 #pragma clang attribute pop
 
+/* include/uapi/linux/bpf.h: the context of cgroup_skb programs and its socket; never moved. */
+struct bpf_sock {
+	__u32 before[18];
+	__u32 state;
+};
+
+struct __sk_buff {
+	__u32 len; /* from the IP header on: this hook puts it there */
+	__u32 between_len[3];
+	__u32 protocol; /* network order */
+	__u32 between_protocol[14];
+	__u32 data, data_end; /* what is between them can be read directly */
+	__u32 between_data[21];
+	struct bpf_sock *sk;
+};
+
 #endif

@@ -19,24 +19,6 @@
 
 #include "owner.bpf.h"
 
-/* include/uapi/linux/bpf.h, as far as they are used; the context and its socket are never moved. */
-struct bpf_sock {
-	__u32 before[18];
-	__u32 state;
-};
-
-struct __sk_buff {
-	__u32 before[4];
-	__u32 protocol; /* network order */
-	__u32 between[37];
-	struct bpf_sock *sk;
-};
-
-/* Flags of a TCP header. */
-#define TCPHDR_SYN 0x02
-#define TCPHDR_RST 0x04
-#define TCPHDR_ACK 0x10
-
 static __always_inline __u8 nt_ip_of_skb(const struct sk_buff *skb, enum nt_way way)
 {
 	return NT_READ(way, skb->protocol) == bpf_htons(ETH_P_IP) ? 4 : 6;
