@@ -67,19 +67,21 @@ static const char *const table[] = {
 	"time", "elapsed", "action", "tid", "comm", "socket", "fd", "name", NULL,
 };
 
-#define SEND "sofdsnoop_send", "sofdsnoop_send_complete"
-#define ENDS "sofdsnoop_stream_sent", "sofdsnoop_dgram_sent", "sofdsnoop_stream_received",         \
-	     "sofdsnoop_dgram_received", "sofdsnoop_seqpacket_received"
+#define SENDS "sofdsnoop_send", "sofdsnoop_send_complete", "sofdsnoop_stream_sent",              \
+	      "sofdsnoop_dgram_sent"
+#define PROBED "sofdsnoop_sent", "sofdsnoop_detached", SENDS
+#define CAST "sofdsnoop_sent_cast", "sofdsnoop_detached_cast", SENDS
 
 static const struct attach_slot attach[] = {
 	{ .what = "descriptors passed",
-	  .alts = { { { "sofdsnoop_received", "sofdsnoop_sent", SEND, ENDS } },
-		    { { "sofdsnoop_received_cast", "sofdsnoop_sent_cast", SEND, ENDS } },
-		    { { "sofdsnoop_received_6_7", "sofdsnoop_sent", SEND, ENDS } },
-		    { { "sofdsnoop_received_6_7_cast", "sofdsnoop_sent_cast", SEND, ENDS } },
-		    { { "sofdsnoop_received_5_10", "sofdsnoop_sent", SEND, ENDS } },
+	  .alts = { { { "sofdsnoop_received", PROBED } },
+		    { { "sofdsnoop_received_cast", CAST } },
+		    { { "sofdsnoop_received_6_7", PROBED } },
+		    { { "sofdsnoop_received_6_7_cast", CAST } },
+		    { { "sofdsnoop_received_5_10", PROBED } },
 		    { { "sofdsnoop_exit" }, "not io_uring, not 32-bit programs" } } },
-	{ .what = "SCM_PIDFD", .optional = true, .alts = { { { "sofdsnoop_pidfd" } } } },
+	{ .what = "SCM_PIDFD", .optional = true,
+	  .alts = { { { "sofdsnoop_pidfd" } }, { { "sofdsnoop_pidfd_cast" } } } },
 	{ 0 },
 };
 

@@ -56,13 +56,13 @@ int BPF_PROG(sofdsnoop_sent_cast, __u32 fd, struct file *file)
 SEC("fexit/unix_stream_sendmsg")
 int BPF_PROG(sofdsnoop_stream_sent, struct socket *sock, void *msg, __u64 len, int ret)
 {
-	return end(sock, SOFDSNOOP_SEND, ret > 0);
+	return end_send(sock, ret > 0);
 }
 
 SEC("fexit/unix_dgram_sendmsg")
 int BPF_PROG(sofdsnoop_dgram_sent, struct socket *sock, void *msg, __u64 len, int ret)
 {
-	return end(sock, SOFDSNOOP_SEND, ret >= 0);
+	return end_send(sock, ret >= 0);
 }
 
 static __always_inline struct sofdsnoop_event *keep_received(int fd)
@@ -135,37 +135,42 @@ int BPF_PROG(sofdsnoop_received_5_10, int fd, struct file *file, int *ufd, __u32
 	return receiving() ? received(file, file, ret, NT_PROBE) : 0;
 }
 
-SEC("fexit/unix_stream_recvmsg")
-int BPF_PROG(sofdsnoop_stream_received, struct socket *sock)
+SEC("fexit/scm_detach_fds")
+int BPF_PROG(sofdsnoop_detached)
 {
-	return end(sock, SOFDSNOOP_RECV, true);
+	return end_recv(NT_PROBE);
 }
 
-SEC("fexit/unix_dgram_recvmsg")
-int BPF_PROG(sofdsnoop_dgram_received, struct socket *sock)
+SEC("fexit/scm_detach_fds")
+int BPF_PROG(sofdsnoop_detached_cast)
 {
-	return end(sock, SOFDSNOOP_RECV, true);
-}
-
-/* Where unix_dgram_recvmsg() is inlined there (6.1); elsewhere nothing is left to pass by then. */
-SEC("fexit/unix_seqpacket_recvmsg")
-int BPF_PROG(sofdsnoop_seqpacket_received, struct socket *sock)
-{
-	return end(sock, SOFDSNOOP_RECV, true);
+	return end_recv(NT_DIRECT);
 }
 
 /* SCM_PIDFD, from 6.5 on (5e2ff6704a27): a descriptor of the sender's process. */
-SEC("fexit/pidfd_prepare")
-int BPF_PROG(sofdsnoop_pidfd, void *pid, __u32 flags, void *file, int fd)
+static __always_inline int on_pidfd(int fd, enum nt_way way)
 {
 	struct sofdsnoop_event *e;
 
 	if (fd < 0 || !receiving())
 		return 0;
 	e = keep_received(fd);
-	if (e)
-		e->link.kind = NT_LINK_PIDFD;
-	return 0;
+	if (!e)
+		return 0;
+	e->link.kind = NT_LINK_PIDFD;
+	return end_recv(way);
+}
+
+SEC("fexit/pidfd_prepare")
+int BPF_PROG(sofdsnoop_pidfd, void *pid, __u32 flags, void *file, int fd)
+{
+	return on_pidfd(fd, NT_PROBE);
+}
+
+SEC("fexit/pidfd_prepare")
+int BPF_PROG(sofdsnoop_pidfd_cast, void *pid, __u32 flags, void *file, int fd)
+{
+	return on_pidfd(fd, NT_DIRECT);
 }
 
 SEC("tp_btf/sys_exit")

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Descriptors on their way into a message, or out of one. Each is seen by itself and kept until the
- * socket's function returns: only then is it known whether it was passed, and over which socket.
+ * kernel is done with all of the message: only then is it known whether they were sent.
  */
 #ifndef NT_SOFDSNOOP_BPF_H
 #define NT_SOFDSNOOP_BPF_H
@@ -23,8 +23,9 @@ struct call {
 	__u32 netns;
 	__u32 count;
 	__u8 action;
-	__u8 complete; /* nothing is added any more */
-	__u8 pad[2];
+	__u8 complete;   /* nothing is added any more */
+	__u8 has_socket; /* `socket` is known */
+	__u8 pad;
 };
 
 struct {
@@ -100,7 +101,7 @@ __attribute__((noinline)) int sofdsnoop_pass(__u64 key, bool passed)
 		return 0;
 	if (passed) {
 		e->socket = call->socket;
-		e->has_socket = 1;
+		e->has_socket = call->has_socket;
 		e->sock_fd = call->sock_fd;
 		e->head.netns = call->netns;
 		nt_emit(e, sizeof(*e));
@@ -109,21 +110,77 @@ __attribute__((noinline)) int sofdsnoop_pass(__u64 key, bool passed)
 	return 0;
 }
 
-static __always_inline int end(struct socket *sock, enum sofdsnoop_action action, bool passed)
+static __always_inline void pass_all(__u32 tid, const struct call *call, bool passed)
 {
-	__u32 tid = bpf_get_current_pid_tgid(), i;
+	__u32 i;
+
+	for (i = 0; i < SCM_MAX_FD && i < call->count; i++)
+		sofdsnoop_pass((__u64)tid << 32 | i, passed);
+	bpf_map_delete_elem(&nt_task_tool, &tid);
+}
+
+static __always_inline int end_send(struct socket *sock, bool passed)
+{
+	__u32 tid = bpf_get_current_pid_tgid();
 	struct call *call = bpf_map_lookup_elem(&nt_task_tool, &tid);
 	int sock_fd;
 
-	if (!call || call->action != action)
+	if (!call || call->action != SOFDSNOOP_SEND)
 		return 0;
+	call->has_socket = 1;
 	call->socket = sock->file->f_inode->i_ino;
 	call->netns = sock->sk->__sk_common.skc_net.net->ns.inum;
 	nt_syscall_now(&sock_fd);
 	call->sock_fd = sock_fd;
-	for (i = 0; i < SCM_MAX_FD && i < call->count; i++)
-		sofdsnoop_pass((__u64)tid << 32 | i, passed);
-	bpf_map_delete_elem(&nt_task_tool, &tid);
+	pass_all(tid, call, passed);
+	return 0;
+}
+
+/* What the current task's descriptor `fd` refers to: it is in a call on it. */
+static __always_inline const struct file *own_file(int fd, enum nt_way way)
+{
+	const struct timespec64 *slot; /* see nt_link_copy() */
+	const struct fdtable *table;
+
+	if (way == NT_PROBE)
+		return nt_file(fd);
+	table = bpf_get_current_task_btf()->files->fdt;
+	if ((__u32)fd >= table->max_fds)
+		return NULL;
+	slot = NT_CAST(way, struct timespec64, table->fd + fd);
+	return NT_CAST(way, struct file, slot->tv_sec);
+}
+
+/*
+ * The functions that lead here do not have the socket, and those that have it may have been waiting
+ * since before we attached: it is found by its number.
+ */
+static __always_inline int end_recv(enum nt_way way)
+{
+	__u32 tid = bpf_get_current_pid_tgid();
+	struct call *call = bpf_map_lookup_elem(&nt_task_tool, &tid);
+	const struct socket *socket;
+	const struct inode *inode;
+	const struct file *file;
+	const struct net *net;
+	const struct sock *sk;
+	int sock_fd;
+
+	if (!call || call->action != SOFDSNOOP_RECV)
+		return 0;
+	nt_syscall_now(&sock_fd);
+	call->sock_fd = sock_fd;
+	file = sock_fd >= 0 ? own_file(sock_fd, way) : NULL;
+	inode = file ? NT_READ(way, file->f_inode) : NULL;
+	if (inode && (NT_READ(way, inode->i_mode) & S_IFMT) == S_IFSOCK) {
+		socket = NT_CAST(way, struct socket, NT_READ(way, file->private_data));
+		sk = NT_READ(way, socket->sk);
+		net = NT_READ(way, sk->__sk_common.skc_net.net);
+		call->netns = NT_READ(way, net->ns.inum);
+		call->socket = NT_READ(way, inode->i_ino);
+		call->has_socket = 1;
+	}
+	pass_all(tid, call, true);
 	return 0;
 }
 

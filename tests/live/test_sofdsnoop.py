@@ -275,7 +275,8 @@ class Trace(nt.Trace):
 
 @contextlib.contextmanager
 def traced(pair, *args):
-    trace = Trace("--json", "--stats", *args, spaces=[pair.space])
+    pids = f"{pair.sender.pid},{pair.receiver.pid}"
+    trace = Trace("--json", "--stats", "-p", pids, *args)
     yield trace
     trace.stop()
 
@@ -471,7 +472,8 @@ def test_io_uring():
     equal(len(got), 2, "descriptors received")
     if hook() == "sofdsnoop_exit":
         raise nt.Skip("io_uring makes no system calls of its own")
-    rows_are(trace, pair.want("send", files, sock_fd=None), pair.want("recv", got, sock_fd=None))
+    rows_are(trace, pair.want("send", files, sock_fd=None),
+             pair.want("recv", got, sock_fd=None, socket=None, netns=None))
 
 
 def hook():
@@ -515,6 +517,24 @@ def test_thread():
     rows_are(traces["all"], want)
     rows_are(traces["-p"], want)
     rows_are(traces["-t"])
+
+
+def test_waiting():
+    """A receiver that has been waiting since before sofdsnoop started."""
+    number = {"x86_64": "47", "aarch64": "212"}[os.uname().machine]  # of recvmsg()
+    for kind in (STREAM, DGRAM, SEQPACKET):
+        pair = Pair(kind)
+        files = pair.sender.files(nt.temp_dir(), ["a", "b"])
+        pair.receiver.tell("recv", pair.into)
+
+        def waits():
+            with open(f"/proc/{pair.receiver.pid}/syscall") as file:
+                return file.read().split()[0] == number
+        nt.wait_for(waits, "the receiver to be in recvmsg()")
+        with traced(pair) as trace:
+            pair.send(files)
+            got, _ = pair.receiver.answer()
+        rows_are(trace, pair.want("send", files), pair.want("recv", got))
 
 
 def test_number_used_again():
