@@ -74,7 +74,8 @@ static __always_inline void count(const struct nt_event *head, __u32 segs)
 		row->sum.head = *head;
 		nt_row_filled(row);
 	}
-	__sync_fetch_and_add(&row->retransmits, segs);
+	if (segs) /* to add nothing is made an atomic OR, which 5.10 does not have */
+		__sync_fetch_and_add(&row->retransmits, segs);
 }
 
 static __always_inline void emit(struct tcpretrans_event *e, __u32 segs, __u32 size)
