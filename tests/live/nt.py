@@ -396,7 +396,7 @@ class Trace:
         """The one row in which these fields have these values."""
         found = [r for r in self.rows() if all(r[k] == v for k, v in want.items())]
         if len(found) != 1:
-            raise Fail(f"expected one row with {want}, got {found or self.rows()}")
+            raise Fail(f"expected one row with {want}, got {found or self.records()}")
         return found[0]
 
     def wait_rows(self, count):
