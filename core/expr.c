@@ -61,6 +61,11 @@ struct unit {
 	uint64_t scale;
 };
 
+/* The part that all tools' events have. */
+struct any_event {
+	struct nt_event head;
+};
+
 struct hint {
 	const char *word;
 	size_t len;
@@ -766,18 +771,24 @@ static struct filter_node *parse_column(struct parser *p, const struct token *wo
 	return fail(p, word->at, word->len, "'%s' is no column to filter by", col->name);
 }
 
-/* FIELD < VALUE and the like, where the field is a number column too. */
+/* FIELD < VALUE and the like, where the field is a number. */
 static struct filter_node *parse_order(struct parser *p, const struct token *word, enum field field)
 {
-	bool port = field == FIELD_PORT;
-	const char *name = port ? "lport" : fields_info[field].name;
-	const struct column *col = find_column(p->tool, name, strlen(name)), *other = NULL;
+	static const struct column numbers[FIELD_COUNT] = {
+		[FIELD_PID] = COLUMN_PID(struct any_event),
+		[FIELD_TID] = COLUMN_TID(struct any_event),
+		[FIELD_UID] = COLUMN_UID(struct any_event),
+		[FIELD_PORT] = COLUMN_LPORT(struct any_event),
+		[FIELD_LPORT] = COLUMN_LPORT(struct any_event),
+		[FIELD_RPORT] = COLUMN_RPORT(struct any_event),
+		[FIELD_IP] = COLUMN_IP(struct any_event),
+		[FIELD_NETNS] = COLUMN_NETNS(struct any_event),
+	};
+	const struct column *other = field == FIELD_PORT ? &numbers[FIELD_RPORT] : NULL;
 	enum kind op;
 
-	if (port)
-		other = find_column(p->tool, "rport", strlen("rport"));
-	if (col && is_number(col) && (!port || (other && is_number(other))))
-		return parse_number(p, word, col, other);
+	if (numbers[field].name)
+		return parse_number(p, word, &numbers[field], other);
 	take_equality(p, word, &op);
 	return NULL;
 }

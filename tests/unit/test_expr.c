@@ -290,6 +290,25 @@ static void test_bare(void **state)
 	filter_free(node);
 }
 
+/* A field that no column shows is a number all the same. */
+static void test_order_without_column(void **state)
+{
+	static const struct column none[] = { { 0 } };
+	static const struct tool plain_tool = {
+		.name = "plain", .fields = FIELDS_OWNER | FIELDS_FLOW, .columns = none,
+		.event_size = sizeof(EV),
+	};
+	struct filter_node *node =
+		parse(&plain_tool, "pid > 180 and port < 444 and uid >= 1000 and ip < 6");
+	EV ev = sample();
+
+	(void)state;
+	assert_true(filter_eval(node, &ev, sizeof(ev)));
+	ev.head.owner.pid = 180;
+	assert_false(filter_eval(node, &ev, sizeof(ev)));
+	filter_free(node);
+}
+
 /* Brute force: each atom has the set of the 16 events it holds for, as bits. */
 
 static const struct {
@@ -707,6 +726,7 @@ int main(void)
 		cmocka_unit_test(test_signed), cmocka_unit_test(test_unknown),
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_bare),
+		cmocka_unit_test(test_order_without_column),
 		cmocka_unit_test(test_random_trees),
 		cmocka_unit_test(test_chains),
 		cmocka_unit_test(test_structure_errors),
