@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")"
 
 build_packages="clang cmake gcc gzip libbpf-dev libc6-dev libelf-dev libzstd-dev llvm make zlib1g-dev"
-test_packages="libasan8 libclang-rt-14-dev libcmocka-dev libubsan1 python3 $(cat tests/vm/packages)"
+test_packages="fish libasan8 libclang-rt-14-dev libcmocka-dev libubsan1 mandoc python3 rpm zsh $(cat tests/vm/packages)"
 demo_packages="curl python3"
 
 usage() {
