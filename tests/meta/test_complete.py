@@ -157,9 +157,9 @@ def check_on_terminal(shell, command, script, env):
             terminal.send(typed + "\t")
             got = terminal.wait(re.escape(want))
             check(f"{shell} {typed}", None if got is not None else repr(terminal.seen))
-            terminal.send("\x03" if shell == "bash" else "\x15")  # away with the line
-            terminal.send(" echo READY$((1+1))\n")
-            terminal.wait("READY2")
+            terminal.send("\x15 echo READY$((1+1))\n")  # ^U: away with the line
+            if terminal.wait("READY2") is None:
+                check(f"{shell}.line", repr(terminal.seen))
     finally:
         terminal.close()
 
