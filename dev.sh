@@ -15,6 +15,7 @@ usage() {
 		./dev.sh bench           what tracing costs, next to libbpf-tools
 		./dev.sh run TOOL ARGS   build and run a tool
 		./dev.sh build           build/nettrace
+		./dev.sh package         .deb, .rpm and .tar.gz in build/packages
 	END
 }
 
@@ -162,6 +163,7 @@ test) shift && run_tests "$@" ;;
 bench) build ON && need libbpf-tools $(cat tests/vm/packages) && tests/bench/run.sh build/nettrace build/tests/churn ;;
 run) shift && build >&2 && as_root build/nettrace "$@" ;;
 build) build ;;
+package) need rpm python3 && build && quiet cpack --config build/CPackConfig.cmake && ls build/packages/*.??? ;;
 '' | help | --help | -h) usage ;;
 *)
 	echo "dev.sh: '$1' is no command" >&2
