@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")"
 
 build_packages="clang cmake gcc gzip libbpf-dev libc6-dev libelf-dev libzstd-dev llvm make zlib1g-dev"
-test_packages="libasan8 libclang-rt-14-dev libcmocka-dev libubsan1 python3 $(cat tests/vm/packages)"
+test_packages="fish libasan8 libclang-rt-14-dev libcmocka-dev libubsan1 mandoc python3 rpm zsh $(cat tests/vm/packages)"
 demo_packages="curl python3"
 
 usage() {
@@ -15,6 +15,7 @@ usage() {
 		./dev.sh bench           what tracing costs, next to libbpf-tools
 		./dev.sh run TOOL ARGS   build and run a tool
 		./dev.sh build           build/nettrace
+		./dev.sh package         .deb, .rpm and .tar.gz in build/packages
 	END
 }
 
@@ -162,6 +163,7 @@ test) shift && run_tests "$@" ;;
 bench) build ON && need libbpf-tools $(cat tests/vm/packages) && tests/bench/run.sh build/nettrace build/tests/churn ;;
 run) shift && build >&2 && as_root build/nettrace "$@" ;;
 build) build ;;
+package) need rpm python3 && build && quiet cpack --config build/CPackConfig.cmake && ls build/packages/*.??? ;;
 '' | help | --help | -h) usage ;;
 *)
 	echo "dev.sh: '$1' is no command" >&2

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* list, help --json, install-links. */
+/* list, help --json, install-links, completion. */
 #include "commands.h"
 
 #include <errno.h>
@@ -9,8 +9,20 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "complete.h"
 #include "nearest.h"
-#include "options.h"
+#include "session.h"
+
+const struct command commands[] = {
+	{ "list", "", "the tools, a line each" },
+	{ "help", "[TOOL]", "options and examples of a tool; --json: of all, for machines" },
+	{ "replay", "FILE [OPTIONS]", "print a recording made with --record" },
+	{ "install-links", "DIR", "symlinks named after the tools" },
+	{ "completion", "bash|zsh|fish", "text that makes a shell complete the command line" },
+	{ "--version", "", "which nettrace this is" },
+	{ "--help", "", "this text" },
+	{ 0 },
+};
 
 const char *nearest_tool(const char *word)
 {
@@ -32,13 +44,44 @@ int cmd_list(void)
 	return EXIT_DONE;
 }
 
-int cmd_registry(void)
+static int count_tools(void)
 {
 	int n = 0;
 
 	while (all_tools[n])
 		n++;
-	options_registry(stdout, all_tools, n);
+	return n;
+}
+
+int cmd_registry(void)
+{
+	registry_print(stdout, commands, all_tools, count_tools());
+	return EXIT_DONE;
+}
+
+int cmd_complete(int argc, char **argv)
+{
+	complete_print(stdout, commands, all_tools, count_tools(), argc - 1, argv + 1);
+	return EXIT_DONE;
+}
+
+int cmd_completion(int argc, char **argv)
+{
+	const char *script = argc == 2 ? complete_script(argv[1]) : NULL;
+	const struct tool *const *tool;
+
+	if (!script) {
+		fprintf(stderr, "nettrace: '%s' is no shell; completion takes bash, zsh or fish\n",
+			argc < 2 ? "" : argv[argc - 1]);
+		return EXIT_USAGE;
+	}
+	for (; *script; script++) {
+		if (!strncmp(script, "@\n", 2))
+			for (tool = all_tools; *tool; tool++)
+				printf("%s%s", tool == all_tools ? "" : " ", (*tool)->name);
+		else
+			putchar(*script);
+	}
 	return EXIT_DONE;
 }
 

@@ -3,8 +3,9 @@
 #ifndef NT_COMMANDS_H
 #define NT_COMMANDS_H
 
-#include "tool.h"
+#include "registry.h"
 
+extern const struct command commands[];
 extern const struct tool *const all_tools[]; /* NULL-terminated */
 const struct tool *find_tool(const char *name);
 /* The tool that `word` was probably meant to be, or NULL. */
@@ -13,5 +14,7 @@ const char *nearest_tool(const char *word);
 int cmd_list(void);
 int cmd_registry(void);
 int cmd_install_links(int argc, char **argv);
+int cmd_complete(int argc, char **argv);
+int cmd_completion(int argc, char **argv);
 
 #endif

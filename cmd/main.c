@@ -34,13 +34,15 @@ const struct tool *find_tool(const char *name)
 
 static int usage(FILE *to, int code)
 {
-	fputs("usage: nettrace TOOL [OPTIONS] [ARGS]      trace; several tools: TOOL,TOOL,...\n"
-	      "       nettrace list                       the tools, a line each\n"
-	      "       nettrace help [TOOL]                options and examples of a tool\n"
-	      "       nettrace replay FILE [OPTIONS]      print a recording made with --record\n"
-	      "       nettrace install-links DIR          symlinks named after the tools\n"
-	      "       nettrace --version\n",
+	const struct command *c;
+	char line[64];
+
+	fputs("usage: nettrace TOOL [OPTIONS] [ARGS]      trace; several tools: TOOL,TOOL,...\n",
 	      to);
+	for (c = commands; c->name; c++) {
+		snprintf(line, sizeof(line), "%s %s", c->name, c->args);
+		fprintf(to, "       nettrace %-26s %s\n", line, c->help);
+	}
 	return code;
 }
 
@@ -136,6 +138,10 @@ static int run_command(int argc, char **argv)
 		return too_many(argc, argv, 1) ? EXIT_USAGE : cmd_list();
 	if (!strcmp(word, "install-links"))
 		return cmd_install_links(argc - 1, argv + 1);
+	if (!strcmp(word, "complete")) /* asked by what `completion` prints */
+		return cmd_complete(argc - 1, argv + 1);
+	if (!strcmp(word, "completion"))
+		return cmd_completion(argc - 1, argv + 1);
 	if (!strcmp(word, "replay"))
 		return run_replay(argc - 1, argv + 1);
 	if (!strcmp(word, "help")) {

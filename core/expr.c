@@ -380,8 +380,9 @@ static size_t edits(const char *a, size_t n, const char *b, size_t m)
 	return d[n][m];
 }
 
-static void consider(struct hint *hint, const char *name, size_t len)
+static void consider(void *arg, const char *name, size_t len)
 {
+	struct hint *hint = arg;
 	size_t n = edits(hint->word, hint->len, name, len);
 
 	if (n >= hint->edits || len >= sizeof(hint->best))
@@ -391,7 +392,17 @@ static void consider(struct hint *hint, const char *name, size_t len)
 	hint->best[len] = '\0';
 }
 
-static void consider_all(struct hint *hint, const struct tool *tool)
+static bool is_field(const struct tool *tool, const char *name)
+{
+	enum field field;
+
+	for (field = 0; field < FIELD_COUNT; field++)
+		if (has_field(tool, field) && !strcmp(fields_info[field].name, name))
+			return true;
+	return false;
+}
+
+void expr_words(const struct tool *tool, expr_word_fn *each, void *arg)
 {
 	const struct column *col;
 	enum field field;
@@ -399,20 +410,21 @@ static void consider_all(struct hint *hint, const struct tool *tool)
 
 	for (field = 0; field < FIELD_COUNT; field++)
 		if (has_field(tool, field))
-			consider(hint, fields_info[field].name, strlen(fields_info[field].name));
+			each(arg, fields_info[field].name, strlen(fields_info[field].name));
 	for (i = 0; i < sizeof(aliases) / sizeof(aliases[0]); i++)
 		if (has_field(tool, aliases[i].field))
-			consider(hint, aliases[i].name, strlen(aliases[i].name));
+			each(arg, aliases[i].name, strlen(aliases[i].name));
 	for (col = tool->columns; col->name; col++) {
 		size_t len = strlen(col->name), tail = strlen(suffix_of(col));
 
-		if (!is_number(col) && !is_list(col) && col->type != COL_BOOL)
+		if ((!is_number(col) && !is_list(col) && col->type != COL_BOOL) ||
+		    is_field(tool, col->name))
 			continue;
-		consider(hint, col->name, len);
-		if (len > tail && !strcmp(col->name + len - tail, suffix_of(col)))
-			consider(hint, col->name, len - tail);
+		each(arg, col->name, len);
+		if (tail && len > tail && !strcmp(col->name + len - tail, suffix_of(col)))
+			each(arg, col->name, len - tail);
 	}
-	consider(hint, "not", 3);
+	each(arg, "not", 3);
 }
 
 static void *unknown_word(struct parser *p, const struct token *word)
@@ -427,7 +439,7 @@ static void *unknown_word(struct parser *p, const struct token *word)
 	if (isdigit((unsigned char)*hint.word))
 		return fail(p, word->at, word->len, "expected a field, found '%.*s'; a list is one "
 			    "word: port 80,443", SHOWN(p, *word));
-	consider_all(&hint, p->tool);
+	expr_words(p->tool, consider, &hint);
 	if (*hint.best)
 		return fail(p, word->at, word->len, "%s has no field '%.*s'; did you mean '%s'?",
 			    p->tool->name, SHOWN(p, *word), hint.best);

@@ -40,4 +40,8 @@ struct expr_error {
 int expr_parse(struct filter_node **node, const char *text, const struct tool *tool,
 	       struct session_opts *opts, struct expr_error *err);
 
+/* The words that a predicate of this tool can begin with. */
+typedef void expr_word_fn(void *arg, const char *word, size_t len);
+void expr_words(const struct tool *tool, expr_word_fn *each, void *arg);
+
 #endif

@@ -15,8 +15,6 @@
 #include "expr.h"
 #include "fields.h"
 
-enum group { GROUP_TOOL = 1, GROUP_FILTER, GROUP_OUTPUT, GROUP_RUN };
-
 /* The options that every tool has; those of the fields come first and have the fields' numbers. */
 enum uniform {
 	U_FIELDS = FIELD_COUNT,
@@ -29,8 +27,9 @@ enum uniform {
 static const struct uniform_opt {
 	const char *name, *arg, *help;
 	char letter;
-	enum group group;
+	enum option_group group;
 	bool live; /* makes no sense in a replay */
+	enum option_value value; /* VALUE_NONE: by `arg` */
 } uniform[U_COUNT] = {
 	[FIELD_PID] = { "pid", "P[,P]", "process that owns the socket", 0, GROUP_FILTER },
 	[FIELD_TID] = { "tid", "T[,T]", "its thread", 0, GROUP_FILTER },
@@ -55,19 +54,21 @@ static const struct uniform_opt {
 	[U_IPV4] = { "ipv4", NULL, "IPv4 only (IPv4-mapped IPv6 is IPv4)", '4', GROUP_FILTER },
 	[U_IPV6] = { "ipv6", NULL, "IPv6 only", '6', GROUP_FILTER },
 	[U_FILTER] = { "filter", "EXPR", "filter expression: 'port 80 and not host 10.0.0.1'", 0,
-		       GROUP_FILTER },
-	[U_OUTPUT] = { "output", "FORMAT", "table, csv or json", 'o', GROUP_OUTPUT },
+		       GROUP_FILTER, .value = VALUE_EXPR },
+	[U_OUTPUT] = { "output", "FORMAT", "table, csv or json", 'o', GROUP_OUTPUT,
+		       .value = VALUE_FORMAT },
 	[U_CSV] = { "csv", NULL, "same as -o csv", 0, GROUP_OUTPUT },
 	[U_JSON] = { "json", NULL, "same as -o json: one object a line", 0, GROUP_OUTPUT },
 	[U_COLUMNS] = { "columns", "LIST",
 			"these columns in this order; +x adds, -x removes; 'help' lists them", 0,
-			GROUP_OUTPUT },
+			GROUP_OUTPUT, .value = VALUE_COLUMNS },
 	[U_NO_HEADER] = { "no-header", NULL, "no heading line", 0, GROUP_OUTPUT },
 	[U_DURATION] = { "duration", "SEC", "stop after SEC seconds", 0, GROUP_RUN, true },
 	[U_MAX_EVENTS] = { "max-events", "N", "stop after N rows", 0, GROUP_RUN },
-	[U_RECORD] = { "record", "FILE", "write the raw events to FILE too", 0, GROUP_RUN, true },
+	[U_RECORD] = { "record", "FILE", "write the raw events to FILE too", 0, GROUP_RUN, true,
+		       VALUE_FILE },
 	[U_READY_FILE] = { "ready-file", "FILE", "create FILE once every probe is attached", 0,
-			   GROUP_RUN, true },
+			   GROUP_RUN, true, VALUE_FILE },
 	[U_EXPLAIN] = { "explain", NULL,
 			"print the hooks that would be used and why; attach nothing", 0,
 			GROUP_RUN, true },
@@ -678,21 +679,27 @@ static char *doc_of(const struct parser *p)
 	return doc;
 }
 
+static void start(struct parser *p, struct session_opts *opts, const char *name, bool replay)
+{
+	int i;
+
+	*p = (struct parser){ .opts = opts, .name = name, .replay = replay, .fields = ~0u };
+	for (i = 0; i < opts->n_tools; i++)
+		p->fields &= opts->tools[i]->fields;
+	p->own = opts->n_tools == 1 ? opts->tools[0]->opts : NULL;
+	build_table(p);
+}
+
 void options_parse(struct session_opts *opts, const char *name, bool replay, int argc, char **argv)
 {
 	static struct parser p; /* options keep its words */
 	struct argp argp = { .options = p.table, .parser = parse };
 	char *doc;
-	int i;
 
-	p = (struct parser){ .opts = opts, .name = name, .replay = replay, .fields = ~0u };
 	opts->replaying = replay;
 	opts->header = true;
 	opts->ring_bytes = 4 << 20;
-	for (i = 0; i < opts->n_tools; i++)
-		p.fields &= opts->tools[i]->fields;
-	p.own = opts->n_tools == 1 ? opts->tools[0]->opts : NULL;
-	build_table(&p);
+	start(&p, opts, name, replay);
 	if (replay)
 		snprintf(p.args_doc, sizeof(p.args_doc), "FILE");
 	else
@@ -707,6 +714,56 @@ void options_parse(struct session_opts *opts, const char *name, bool replay, int
 	free(doc);
 }
 
+static enum option_value value_of(const struct parser *p, int key, const char *arg)
+{
+	const struct opt *o = key >= KEY_OWN ? &p->own[key - KEY_OWN] : NULL;
+
+	if (!arg)
+		return VALUE_NONE;
+	if (!o)
+		return uniform[key - KEY_UNIFORM].value ? uniform[key - KEY_UNIFORM].value :
+							  VALUE_TEXT;
+	switch (o->kind) {
+	case OPT_DEVICES: return VALUE_DEVICE;
+	case OPT_SORT: return VALUE_WORD;
+	case OPT_CGROUPMAP:
+	case OPT_MNTNSMAP: return VALUE_FILE;
+	default: return VALUE_TEXT;
+	}
+}
+
+int options_list(struct option_info *list, int max, const struct tool *const *tools, int n,
+		 bool replay)
+{
+	static struct session_opts opts;
+	static struct parser p;
+	const struct argp_option *at;
+	int i, found = 0;
+
+	for (i = 0; i < n; i++)
+		opts.tools[i] = tools[i];
+	opts.n_tools = n;
+	start(&p, &opts, "", replay);
+	for (at = p.table; at < p.table + p.n && found < max; at++) {
+		struct option_info *info = &list[found];
+		int key = at->key > 0 && at->key < 128 ? p.letters[at->key] : at->key;
+
+		if (!key || at->flags & OPTION_HIDDEN)
+			continue; /* a heading; or not of these tools */
+		*info = (struct option_info){
+			.letter = at->key < 128 ? at->key : 0, .name = at->name, .arg = at->arg,
+			.help = at->doc, .group = at->group, .value = value_of(&p, key, at->arg),
+		};
+		if (key < KEY_OWN &&
+		    (!at->name || strcmp(at->name, uniform[key - KEY_UNIFORM].name)))
+			info->same_as = uniform[key - KEY_UNIFORM].name;
+		if (info->value == VALUE_WORD)
+			info->words = p.own[key - KEY_OWN].target;
+		found++;
+	}
+	return found;
+}
+
 void options_free(struct session_opts *opts)
 {
 	int i;
@@ -718,99 +775,4 @@ void options_free(struct session_opts *opts)
 		free(opts->cgroups[i].word);
 		free(opts->cgroups[i].dir);
 	}
-}
-
-static void put_text(FILE *to, const char *key, const char *text)
-{
-	fprintf(to, ",\"%s\":", key);
-	if (!text) {
-		fputs("null", to);
-		return;
-	}
-	fputc('"', to);
-	for (; *text; text++) {
-		if (*text == '"' || *text == '\\')
-			fputc('\\', to);
-		fputc(*text, to);
-	}
-	fputc('"', to);
-}
-
-static void put_option(FILE *to, bool first, char letter, const char *name, const char *arg,
-		       const char *help, const char *same)
-{
-	fprintf(to, "%s{\"letter\":", first ? "" : ",");
-	fprintf(to, letter ? "\"%c\"" : "null", letter);
-	put_text(to, "name", name);
-	put_text(to, "arg", arg);
-	put_text(to, "help", help);
-	put_text(to, "same_as", same);
-	fputc('}', to);
-}
-
-static void put_columns(FILE *to, const char *key, const struct column *columns)
-{
-	const struct column *col;
-
-	fprintf(to, ",\"%s\":[", key);
-	for (col = columns; col->name; col++) {
-		fprintf(to, "%s{\"name\":\"%s\"", col == columns ? "" : ",", col->name);
-		put_text(to, "title", col->title);
-		put_text(to, "help", col->help);
-		fprintf(to, ",\"hidden\":%s}", col->flags & COL_HIDDEN ? "true" : "false");
-	}
-	fputc(']', to);
-}
-
-static void put_tool(FILE *to, const struct tool *tool)
-{
-	const struct arg *a = tool->args;
-	const char *sep = "";
-	const struct opt *o;
-	int i;
-
-	fprintf(to, "{\"name\":\"%s\"", tool->name);
-	put_text(to, "summary", tool->summary);
-	fputs(",\"options\":[", to);
-	for (o = tool->opts; o->letter || o->name; o++)
-		put_option(to, o == tool->opts, o->letter, o->name, o->arg, o->help,
-			   o->kind == OPT_SAME_AS ? o->target : NULL);
-	fputs("],\"filters\":[", to);
-	for (i = 0; i < FIELD_COUNT; i++)
-		if (!(fields_info[i].fields & ~tool->fields)) {
-			fprintf(to, "%s\"%s\"", sep, fields_info[i].name);
-			sep = ",";
-		}
-	fputs("],\"args\":[", to);
-	for (; a && a->name; a++) {
-		fprintf(to, "%s{\"name\":\"%s\"", a == tool->args ? "" : ",", a->name);
-		put_text(to, "help", a->help);
-		fputc('}', to);
-	}
-	fputc(']', to);
-	put_columns(to, "columns", tool->columns);
-	if (tool->counted)
-		put_columns(to, "counted", tool->counted->columns);
-	fputc('}', to);
-}
-
-void options_registry(FILE *to, const struct tool *const *tools, int n)
-{
-	bool first = true;
-	int i;
-
-	fprintf(to, "{\"version\":\"%s\",\"options\":[", NETTRACE_VERSION);
-	for (i = 0; i < U_COUNT; i++)
-		if (uniform[i].name) {
-			put_option(to, first, uniform[i].letter, uniform[i].name, uniform[i].arg,
-				   uniform[i].help, NULL);
-			first = false;
-		}
-	fputs("],\"tools\":[", to);
-	for (i = 0; i < n; i++) {
-		if (i)
-			fputc(',', to);
-		put_tool(to, tools[i]);
-	}
-	fputs("]}\n", to);
 }

@@ -99,6 +99,13 @@ int view_header(struct view *view);
  */
 int view_compare(const struct view *view, const void *a, const void *b);
 
+/*
+ * For machines: "number" "string" "boolean" are JSON's types; "histogram" is an object of its own;
+ * "time" "address" "name" are strings there. And the unit, or NULL.
+ */
+const char *column_type(const struct column *col);
+const char *column_unit(const struct column *col);
+
 /* The text of --columns help: name, heading and what it is, a line each. */
 void columns_help(FILE *to, const struct column *columns);
 

@@ -15,6 +15,8 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 COMMON = "time pid tid comm uid cgroup netns owner ip laddr lport raddr rport".split()
 FILTERS = ("pid tid comm uid port lport rport addr laddr raddr ipv4 ipv6 cgroup unit container "
            "netns mntns").split()
+TYPES = {"number", "string", "boolean", "time", "address", "name", "histogram"}
+UNITS = {"_ns": "ns", "_us": "us", "_bytes": "bytes"}  # an end of a column's name says its unit
 TABLE_ONLY = {"elapsed"}  # shows `time` in another way, stands behind it
 
 # Names that scripts rely on, behind the common ones. Tools that print histograms have none.
@@ -136,6 +138,8 @@ def check_registry(registry):
     listed = [line.split(None, 1) for line in result[1].splitlines()]
     want = [[tool["name"], tool["summary"]] for tool in registry["tools"]]
     check("list.lines", None if listed == want else f"{listed} instead of {want}")
+    code, out, err = run("--help")
+    check("registry.commands", missing([c["name"] for c in registry["commands"]], out))
     uniform = [option["name"] for option in registry["options"]]
     check("registry.options", [name for name in uniform if uniform.count(name) > 1])
     check("registry.filters", [name for name in FILTERS if name not in uniform])
@@ -169,11 +173,24 @@ def check_columns(tool):
     common = [n for n in COMMON if n in plain]
     check(f"{name}.columns.common-first",
           None if plain[:len(common)] == common else f"{plain[:len(common)]} instead of {common}")
+    check(f"{name}.columns.types", [c for c in columns + tool.get("counted", []) if c["type"] not in TYPES or
+                                    (c["type"] == "name") != bool(c.get("values"))])
+    check(f"{name}.columns.units", [c for c in columns for end, unit in UNITS.items()
+                                    if c["name"].endswith(end) and c["unit"] != unit])
+    check_words_of(tool)
     want = OWN.get(name, "").split()
     own = [n for n in plain if n in want]
     check(f"{name}.columns.own", None if own == want else f"{own} instead of {want}")
     code, out, err = run(name, "--columns", "help")
     check(f"{name}.columns.listed", quiet((code, out, err)) or missing(names, out))
+
+
+def check_words_of(tool):
+    """A predicate may begin with these words: what is wrong then is its value, if anything."""
+    name = tool["name"]
+    for word in tool["words"]:
+        _, _, err = run(name, "--filter", word + " )")
+        check(f"{name}.word {word}", None if "--filter: " in err and "has no field" not in err else err)
 
 
 def spellings(option):
@@ -186,22 +203,19 @@ def check_help(tool, registry):
     result = run(name, "--help")
     text = result[1]
     check(f"{name}.help", quiet(result))
-    check(f"{name}.help.own", missing([word for option in own for word in spellings(option)], text))
+    check(f"{name}.registry.help", missing([word for option in own for word in spellings(option)], text))
     check(f"{name}.help.own-text",
-          [spellings(o) for o in own if not o["help"] and o["name"] != o["same_as"]])
-    letters = {option["letter"] for option in own}
-    known = set(tool["filters"]) | ({"ipv4", "ipv6"} if "ip" in tool["filters"] else set())
-    want = [o for o in registry["options"] if o["name"] not in FILTERS or o["name"] in known]
-    check(f"{name}.help.uniform", missing(["--" + o["name"] for o in want], text))
-    check(f"{name}.help.uniform-letters", missing(
-        ["-" + o["letter"] for o in want if o["letter"] and o["letter"] not in letters], text))
-    hidden = [o["name"] for o in registry["options"] if o not in want]
-    check(f"{name}.help.hidden", [n for n in hidden if not missing(["--" + n], text)])
-    for option in hidden:
-        argument = () if option in ("ipv4", "ipv6") else ("1",)
-        check(f"{name}.refuses.{option}", refused(run(name, "--" + option, *argument), name))
-    check(f"{name}.help.same",
-          None if run("help", name) == result else "'nettrace help TOOL' says something else")
+          [spellings(o) for o in own if not o["help"]])
+    known = {"--" + option["name"] for option in own if option["name"]} | {"--help", "--usage"}
+    check(f"{name}.help.complete",
+          [w for w in re.findall(r"(?m)^ {2,6}(?:-\S, )?(--[a-z0-9-]+)", text) if w not in known])
+    check(f"{name}.registry.letters", [o for o in own if o["letter"] and
+                                       [p["letter"] for p in own].count(o["letter"]) > 1])
+    check(f"{name}.registry.kinds", [o for o in own if (o["kind"] == "none") != (o["arg"] is None)])
+    want = [o["name"] for o in registry["options"]
+            if o["name"] not in FILTERS or o["name"] in tool["filters"] or
+            (o["name"] in ("ipv4", "ipv6") and "ip" in tool["filters"])]
+    check(f"{name}.registry.uniform", [w for w in want if w not in {o["name"] for o in own}])
     check_examples(name, text)
 
 

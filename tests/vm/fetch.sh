@@ -5,6 +5,8 @@
 set -euo pipefail
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=apt.sh
+. "$vm_dir/apt.sh"
 
 refresh=
 if [[ ${1:-} == --refresh ]]; then
@@ -23,7 +25,7 @@ fi
 
 mkdir -p "$vm_cache/kernels"
 # runs that start together must not fetch the same kernel twice; guests that share a kernel share the lock
-lock=${g_suites%%,*}
+lock=${g_suites%%,*}-$g_arch
 exec 9>"$vm_cache/kernels/.lock-$lock"
 flock 9
 if [[ -z $refresh && -f $dest/stamp ]]; then
@@ -51,12 +53,12 @@ install_result() {
 
 # A guest that differs by its command line only has the very same kernel as its sibling.
 sibling() {
-	local other suites=$g_suites package=$g_package
+	local other suites=$g_suites package=$g_package arch=$g_arch
 
 	for other in $(guests); do
 		[[ $other != "$name" ]] || continue
 		guest "$other"
-		[[ $g_suites == "$suites" && $g_package == "$package" ]] || continue
+		[[ $g_suites == "$suites" && $g_package == "$package" && $g_arch == "$arch" ]] || continue
 		[[ -f $vm_cache/kernels/$other/stamp ]] || continue
 		cp -al "$vm_cache/kernels/$other" "$tmp/dest"
 		return 0
@@ -70,86 +72,7 @@ if [[ -z $refresh ]] && sibling; then
 	exit 0
 fi
 
-# mirror KIND: URI of the Debian archive this machine already uses; KIND is "main" or "security"
-mirror() {
-	local kind=$1 given uri suite
-
-	given=NETTRACE_MIRROR_${kind^^}
-	if [[ -n ${!given:-} ]]; then
-		echo "${!given}"
-		return
-	fi
-	# shellcheck disable=SC2016 # apt's variables
-	apt-get indextargets --no-release-info --format '$(REPO_URI) $(RELEASE)' |
-		while read -r uri suite; do
-			case $kind:${suite%/}:$uri in
-			security:*-security:*/debian-security/) echo "$uri" ;;
-			main:*-security:*) ;;
-			main:*:*/debian/) echo "$suite $uri" ;;
-			esac
-		done | sort -u >"$tmp/mirrors"
-	if [[ $kind == security ]]; then
-		head -n 1 "$tmp/mirrors"
-	else
-		# third parties too serve a path named debian: the archive is the one with an -updates suite
-		{ grep -- '-updates ' "$tmp/mirrors" || cat "$tmp/mirrors"; } | sed -n '1s/.* //p'
-	fi
-}
-
-main=$(mirror main)
-[[ -n $main ]] || skip "apt here knows no Debian mirror (set NETTRACE_MIRROR_MAIN)"
-security=$(mirror security)
-security=${security:-${main%/}-security/}
-keyring=/usr/share/keyrings/debian-archive-keyring.gpg
-[[ -f $keyring ]] || skip "no $keyring: apt-get install debian-archive-keyring"
-
-state=$vm_cache/apt/$lock
-mkdir -p "$state/lists/partial" "$state/cache/archives/partial"
-for suite in ${g_suites//,/ }; do
-	uri=$main
-	[[ $suite == *-security ]] && uri=$security
-	echo "deb [arch=amd64 signed-by=$keyring] $uri $suite main"
-done >"$state/sources.list"
-# Read last, so it wins over the system's; hooks of the system's apt would touch the system's caches.
-cat >"$state/apt.conf" <<-END
-	#clear APT::Update::Pre-Invoke;
-	#clear APT::Update::Post-Invoke;
-	#clear APT::Update::Post-Invoke-Success;
-	#clear APT::Architectures;
-	APT::Architecture "amd64";
-	APT::Architectures { "amd64"; };
-	APT::Sandbox::User "";
-	Acquire::Languages "none";
-	Acquire::Retries "2";
-	Acquire::IndexTargets::deb::DEP-11::DefaultEnabled "false";
-	Acquire::IndexTargets::deb::Contents-deb::DefaultEnabled "false";
-	Dir::Etc::SourceList "$state/sources.list";
-	Dir::Etc::SourceParts "/dev/null";
-	Dir::Etc::Preferences "/dev/null";
-	Dir::Etc::PreferencesParts "/dev/null";
-	Dir::State "$state";
-	Dir::State::Lists "$state/lists";
-	Dir::State::status "/dev/null";
-	Dir::Cache "$state/cache";
-END
-
-apt() {
-	local tool=$1
-
-	shift
-	"apt-$tool" -q -c "$state/apt.conf" "$@"
-}
-
-log=$tmp/apt.log
-updated=
-for try in 1 2 3; do
-	if apt get -o APT::Update::Error-Mode=any update >"$log" 2>&1; then
-		updated=1
-		break
-	fi
-	sleep $((try * 2))
-done
-[[ -n $updated ]] || skip "apt-get update of $g_suites failed: $(grep -m1 -E '^(E|W|Err)' "$log" || tail -n1 "$log")"
+private_apt "$g_arch" "$g_suites"
 
 # "version package", newest first, of one version the signed package first: under lockdown
 # the kernel loads signed modules only
@@ -160,16 +83,6 @@ candidates() {
 	[[ -n $names ]] || return 0
 	# shellcheck disable=SC2086 # one word a package
 	apt cache madison $names | awk '{ print $3, $1 }' | LC_ALL=C sort -u -k1,1Vr -k2,2
-}
-
-download() {
-	local try
-
-	for try in 1 2 3; do
-		(cd "$tmp/debs" && apt get download "$@") >"$log" 2>&1 && return 0
-		sleep "$try"
-	done
-	return 1
 }
 
 # sid splits a kernel in an image and a modules package
@@ -192,7 +105,7 @@ while read -r version package; do
 	rm -f "$tmp"/debs/*
 	mapfile -t more < <(companions "$package" "$version")
 	# on sid linux-image-* is an empty package that depends on the parts
-	if download "$package=$version" "${more[@]}"; then
+	if download "$tmp/debs" download "$package=$version" "${more[@]}"; then
 		rm -rf "$tmp/root"
 		for deb in "$tmp"/debs/*.deb; do
 			dpkg-deb -x "$deb" "$tmp/root"
@@ -204,7 +117,7 @@ while read -r version package; do
 	fi
 done < <(candidates)
 ((tried)) || skip "no package matches $g_package in $g_suites"
-[[ -n $stamp ]] || skip "download failed: $(grep -m1 -E '^(E|Err)' "$log" || tail -n1 "$log")"
+[[ -n $stamp ]] || skip "download failed: $(grep -m1 -E '^(E|Err)' "$apt_log" || tail -n1 "$apt_log")"
 
 modules=$(find "$tmp/root" -path '*/lib/modules/*/kernel' -type d | head -n 1)
 [[ -n $modules ]] || skip "$stamp holds no modules"
@@ -246,6 +159,15 @@ cp "$vmlinuz" "$out/vmlinuz"
 config=$(find "$tmp/root" \( -name "config-$release" -o -path "*/$release/config" \) | head -n 1)
 [[ -z $config ]] || cp "$config" "$out/config"
 
+# arm64's is uncompressed as it is.
+finish() {
+	echo "$release" >"$out/release"
+	echo "$stamp" >"$out/stamp"
+	install_result "$out"
+	exit
+}
+[[ $g_arch == amd64 ]] || finish
+
 # An uncompressed kernel starts seconds earlier under emulation. The boot header says where the
 # compressed one lies (Documentation/arch/x86/boot.rst); its last four bytes are its unpacked size.
 field() {
@@ -268,6 +190,4 @@ if ! $unpack <"$tmp/payload" >"$out/vmlinux" 2>/dev/null ||
 	rm -f "$out/vmlinux"
 fi
 
-echo "$release" >"$out/release"
-echo "$stamp" >"$out/stamp"
-install_result "$out"
+finish

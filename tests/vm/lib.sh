@@ -22,11 +22,11 @@ need() {
 	command -v "$tool" >/dev/null || die "$tool is missing: apt-get install $package"
 }
 
-# guest NAME: sets g_suites g_package g_cmdline g_flags, or fails
+# guest NAME: sets g_arch g_suites g_package g_cmdline g_flags, or fails
 guest() {
 	local name
 
-	while read -r name g_suites g_package g_cmdline g_flags; do
+	while read -r name g_arch g_suites g_package g_cmdline g_flags; do
 		case $name in '' | '#'*) continue ;; esac
 		[[ $name == "$1" ]] || continue
 		[[ $g_cmdline == - ]] && g_cmdline=
