@@ -13,5 +13,6 @@ const char *nearest_tool(const char *word);
 int cmd_list(void);
 int cmd_registry(void);
 int cmd_install_links(int argc, char **argv);
+int cmd_doctor(int argc, char **argv);
 
 #endif

@@ -37,6 +37,7 @@ static int usage(FILE *to, int code)
 	fputs("usage: nettrace TOOL [OPTIONS] [ARGS]      trace; several tools: TOOL,TOOL,...\n"
 	      "       nettrace list                       the tools, a line each\n"
 	      "       nettrace help [TOOL]                options and examples of a tool\n"
+	      "       nettrace doctor [--json] [--selftest]  what works on this host, and why not\n"
 	      "       nettrace replay FILE [OPTIONS]      print a recording made with --record\n"
 	      "       nettrace install-links DIR          symlinks named after the tools\n"
 	      "       nettrace --version\n",
@@ -136,6 +137,8 @@ static int run_command(int argc, char **argv)
 		return too_many(argc, argv, 1) ? EXIT_USAGE : cmd_list();
 	if (!strcmp(word, "install-links"))
 		return cmd_install_links(argc - 1, argv + 1);
+	if (!strcmp(word, "doctor"))
+		return cmd_doctor(argc - 1, argv + 1);
 	if (!strcmp(word, "replay"))
 		return run_replay(argc - 1, argv + 1);
 	if (!strcmp(word, "help")) {

@@ -14,6 +14,7 @@
 
 #include "expr.h"
 #include "fields.h"
+#include "quote.h"
 
 enum group { GROUP_TOOL = 1, GROUP_FILTER, GROUP_OUTPUT, GROUP_RUN };
 
@@ -720,31 +721,15 @@ void options_free(struct session_opts *opts)
 	}
 }
 
-static void put_text(FILE *to, const char *key, const char *text)
-{
-	fprintf(to, ",\"%s\":", key);
-	if (!text) {
-		fputs("null", to);
-		return;
-	}
-	fputc('"', to);
-	for (; *text; text++) {
-		if (*text == '"' || *text == '\\')
-			fputc('\\', to);
-		fputc(*text, to);
-	}
-	fputc('"', to);
-}
-
 static void put_option(FILE *to, bool first, char letter, const char *name, const char *arg,
 		       const char *help, const char *same)
 {
 	fprintf(to, "%s{\"letter\":", first ? "" : ",");
 	fprintf(to, letter ? "\"%c\"" : "null", letter);
-	put_text(to, "name", name);
-	put_text(to, "arg", arg);
-	put_text(to, "help", help);
-	put_text(to, "same_as", same);
+	quote_member(to, "name", name);
+	quote_member(to, "arg", arg);
+	quote_member(to, "help", help);
+	quote_member(to, "same_as", same);
 	fputc('}', to);
 }
 
@@ -755,8 +740,8 @@ static void put_columns(FILE *to, const char *key, const struct column *columns)
 	fprintf(to, ",\"%s\":[", key);
 	for (col = columns; col->name; col++) {
 		fprintf(to, "%s{\"name\":\"%s\"", col == columns ? "" : ",", col->name);
-		put_text(to, "title", col->title);
-		put_text(to, "help", col->help);
+		quote_member(to, "title", col->title);
+		quote_member(to, "help", col->help);
 		fprintf(to, ",\"hidden\":%s}", col->flags & COL_HIDDEN ? "true" : "false");
 	}
 	fputc(']', to);
@@ -770,7 +755,7 @@ static void put_tool(FILE *to, const struct tool *tool)
 	int i;
 
 	fprintf(to, "{\"name\":\"%s\"", tool->name);
-	put_text(to, "summary", tool->summary);
+	quote_member(to, "summary", tool->summary);
 	fputs(",\"options\":[", to);
 	for (o = tool->opts; o->letter || o->name; o++)
 		put_option(to, o == tool->opts, o->letter, o->name, o->arg, o->help,
@@ -784,7 +769,7 @@ static void put_tool(FILE *to, const struct tool *tool)
 	fputs("],\"args\":[", to);
 	for (; a && a->name; a++) {
 		fprintf(to, "%s{\"name\":\"%s\"", a == tool->args ? "" : ",", a->name);
-		put_text(to, "help", a->help);
+		quote_member(to, "help", a->help);
 		fputc('}', to);
 	}
 	fputc(']', to);
