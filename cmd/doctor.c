@@ -10,7 +10,8 @@
 static int usage(FILE *to, int code)
 {
 	fputs("usage: nettrace doctor [--json] [--selftest]\n"
-	      "What this host allows, which hooks each tool uses here, and what would mend the rest.\n"
+	      "What this host allows, which hooks each tool uses here, and what would mend the "
+	      "rest.\n"
 	      "\n"
 	      "  --json         one object a line: the host, then each tool\n"
 	      "  --selftest     make traffic over loopback and see whether each tool says what is "

@@ -29,7 +29,8 @@ const struct selftest_line selftest_lines[] = {
 	{ "tcpstates", "lport=$sport old_state=CLOSE_WAIT | pid=$server comm=nt-server "
 		       "rport=$cport new_state=LAST_ACK" },
 	{ "tcpsubnet", "subnet=127.0.0.1/32 | +tx_bytes=$both" },
-	{ "tcpsynbl", "lport=$sport queue=accept | pid=$server backlog_max=$backlog count=1 overflows=0" },
+	{ "tcpsynbl", "lport=$sport queue=accept | pid=$server backlog_max=$backlog count>=1 "
+		      "overflows=0" },
 	{ "tcptop", "lport=$cport rport=$sport | pid=$client +tx_bytes=$up +rx_bytes=$down" },
 	{ "tcptop", "lport=$sport rport=$cport | pid=$server +tx_bytes=$down +rx_bytes=$up" },
 	{ "tcptracer", "type=connect rport=$sport | pid=$client lport=$cport" },

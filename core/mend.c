@@ -32,7 +32,8 @@ void mend_privilege(const struct mend *mend, char *text, size_t size)
 
 	list_caps(caps, sizeof(caps));
 	if (mend->host->contained)
-		snprintf(text, size, "leave the user namespace: sudo nettrace %s on the host itself",
+		snprintf(text, size,
+			 "leave the user namespace: sudo nettrace %s on the host itself",
 			 mend->tool);
 	else if (mend->host->root)
 		snprintf(text, size,
@@ -114,8 +115,12 @@ void mend_failure(const struct mend *mend, const struct plan_failure *failure, c
 	case PLAN_LACKS_PERMISSION:
 		mend_refusal(mend, text, size);
 		return;
+	case PLAN_LACKS_UNKNOWN: /* helpers that a lockdown takes away are "Invalid argument" */
+		mend_lockdown(mend, text, size);
+		if (mend->host->lockdown[0] && text[0])
+			return;
+		/* fall through */
 	case PLAN_LACKS_HOOK:
-	case PLAN_LACKS_UNKNOWN:
 		snprintf(text, size, "boot a kernel that has %s", hook);
 		return;
 	}

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * The server is our child and the client is its child. They go in step: each waits for a byte of the
- * other. An alarm ends each of them, whatever happens.
+ * The server is our child and the client is its child. They go in step: each waits for a byte of
+ * the other. An alarm ends each of them, whatever happens.
  */
 #include "scene.h"
 
@@ -297,6 +297,7 @@ static void act_server(const struct actor *a, const struct actor *us)
 	struct scene_truth *truth = a->truth;
 	uint64_t packets, bytes;
 	int listener;
+	char byte;
 
 	await(us);
 	bound(a, &truth->refused);
@@ -310,13 +311,14 @@ static void act_server(const struct actor *a, const struct actor *us)
 		truth->bytes -= bytes;
 	}
 	tell(us);
-	await(us);
+	recv(us->peer, &byte, 1, 0); /* until the doctor hangs up: nobody takes over our pids */
 	tell(a);
 }
 
 static bool loopback_up(void)
 {
-	struct ifreq request = { .ifr_name = "lo", .ifr_flags = IFF_UP | IFF_LOOPBACK | IFF_RUNNING };
+	struct ifreq request = { .ifr_name = "lo",
+				 .ifr_flags = IFF_UP | IFF_LOOPBACK | IFF_RUNNING };
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	bool up = fd >= 0 && !ioctl(fd, SIOCSIFFLAGS, &request);
 

@@ -14,9 +14,9 @@
 #define SCENE_CLIENT "nt-client" /* names of the two processes */
 #define SCENE_SERVER "nt-server"
 #define SCENE_BACKLOG 8
-#define SCENE_UP 1000    /* bytes of the client, the server, and of the client that are lost first */
-#define SCENE_DOWN 3000
-#define SCENE_LOST 500
+#define SCENE_UP 1000    /* bytes of the client */
+#define SCENE_DOWN 3000  /* of the server */
+#define SCENE_LOST 500   /* of the client again, which are lost first */
 
 /* What the two know of it. Ports are in host order. */
 struct scene_truth {

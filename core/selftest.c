@@ -274,7 +274,7 @@ static void play(struct doctor *doctor, const struct selftest_line *lines, struc
 		if (runs[i].pid > 0)
 			well[i] = stop(&runs[i]);
 	list_values(values, scene->truth);
-	/* the kernel counts before it tells us, and may skip a run of a program: a small allowance */
+	/* the kernel counts before it tells us, and may skip a run of a program */
 	put(values, V_NET_RX_MIN, ran > 16 ? ran - ran / 20 - 8 : 1);
 	put(values, V_NET_RX_MAX, net_rx() - began);
 	for (i = 0; i < doctor->n_tools; i++) {
