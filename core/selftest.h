@@ -9,10 +9,10 @@
 
 /*
  * What a tool has to say about the scene: "SELECT | CHECK", both words "column=value" with the
- * names of JSON. SELECT picks rows; exactly one there has to be, unless CHECK asks for a number of them:
- * "rows=2". "=", ">=" and "<=" compare in each of the rows, "+column" the sum of a column over all
- * of them. "$name" is something that the two processes know (the table in selftest.c); what they
- * cannot know here passes. A tool may have several lines.
+ * names of JSON. SELECT picks rows; there has to be exactly one, unless CHECK asks for a number of
+ * them: "rows=2". "=", ">=" and "<=" compare in each of the rows, "+column" the sum of a column
+ * over all of them. "$name" is something that the two processes know (the table in selftest.c);
+ * what they cannot know here passes. A tool may have several lines.
  */
 struct selftest_line {
 	const char *tool, *line;
