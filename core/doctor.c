@@ -361,7 +361,19 @@ static const struct attach_alt *made_of(const struct doctor_tool *t, const char 
 	return NULL;
 }
 
-/* Plans a tool that needs just this. */
+static bool is_used(const struct doctor *doctor, const char *a, const char *b)
+{
+	int i, p;
+
+	for (i = 0; i < doctor->n_tools; i++)
+		for (p = 0; p < doctor->tools[i].n_parts; p++)
+			if (strstr(doctor->tools[i].parts[p].hooks, a) ||
+			    strstr(doctor->tools[i].parts[p].hooks, b))
+				return true;
+	return false;
+}
+
+/* Plans a tool that needs just this, unless one uses it anyway. */
 static void try_kind(struct doctor *doctor, enum doctor_facts fact, const char *a, const char *b)
 {
 	struct attach_slot slots[2] = { { .what = doctor->facts[fact].name } };
@@ -372,6 +384,11 @@ static void try_kind(struct doctor *doctor, enum doctor_facts fact, const char *
 	struct tool tool;
 	int i;
 
+	if (is_used(doctor, a, b)) {
+		asked.code = EXIT_DONE;
+		doctor_tried(doctor, fact, &asked);
+		return;
+	}
 	for (i = 0; i < doctor->n_tools && !alt; i++) {
 		alt = made_of(&doctor->tools[i], a, b);
 		tool = *doctor->tools[i].tool;

@@ -12,7 +12,7 @@ from nt import check, equal
 CLONE_NEWUSER = 0x10000000
 MS_BIND = 0x1000
 MNT_DETACH = 2
-CAP_NET_ADMIN = 12
+PATIENCE = 1.5 * nt.PATIENCE  # it loads every tool's programs, and in a selftest twice
 FACTS = "kernel architecture btf lockdown jit kprobes fentry tracefs cgroup".split()
 NEEDED = {"CAP_BPF", "CAP_PERFMON", "CAP_NET_ADMIN", "CAP_SYS_PTRACE", "CAP_DAC_READ_SEARCH",
           "CAP_SYS_ADMIN"}
@@ -30,7 +30,7 @@ class Doctor:
     """What `doctor --json` says."""
 
     def __init__(self, *args, code=None, **how):
-        done = nt.tool("doctor", "--json", *args, **how)
+        done = nt.tool("doctor", "--json", *args, patience=PATIENCE, **how)
         equal(done.stderr, b"", "stderr")
         lines = [json.loads(line) for line in done.stdout.decode("utf-8", "strict").splitlines()]
         self.code = done.returncode
@@ -87,7 +87,7 @@ def mounted():
 
 def check_hooks(doctor):
     """They are those that a run takes."""
-    for name, tool in doctor.tools.items():
+    for name, tool in nt.some(doctor.tools).items():
         lines = nt.tool(name, "--explain").stdout.decode().splitlines()
         wanted = {re.match(r"\w+: ([^:]+): (\w+)", line).groups() for line in lines}
         always = [part for part in tool["hooks"] if not part["option"]]
@@ -138,7 +138,7 @@ def test_root():
 
 def test_selftest():
     """Every tool says what is right about traffic of its own, and nothing is left behind."""
-    done = nt.tool("doctor", "--selftest")
+    done = nt.tool("doctor", "--selftest", patience=PATIENCE)
     equal((done.returncode, done.stderr), (0, b""), f"exit status and stderr: {done.stdout}")
     lines = done.stdout.decode().splitlines()
     for name in all_tools():
@@ -180,7 +180,7 @@ def test_two_capabilities():
     path = copy_of_tool()
     doctor = Doctor(argv=[path], before=become)
     equal(set(doctor.host["capabilities"]["held"]), {"CAP_BPF", "CAP_PERFMON"}, "held")
-    for name, tool in doctor.tools.items():
+    for name, tool in nt.some(doctor.tools).items():
         code = nt.tool(name, "--explain", argv=[path], before=become).returncode
         equal(code, 3 if tool["status"] == "no" else 0, f"exit status of {name}: {tool}")
         if tool["status"] == "no":
@@ -311,12 +311,8 @@ def test_mixed_cgroups():
         mount_cgroup1(path)
 
     path = copy_of_tool()
-    doctor = Doctor("--selftest", argv=[path], before=before, code=0)
-    equal(doctor.host["cgroup"], "mixed", "cgroup")
-    check("cgroup" not in doctor.host["mend"], "nothing to mend")
-    equal({name: tool["selftest"] for name, tool in doctor.tools.items()},
-          dict.fromkeys(doctor.tools, "right"), f"selftests of {doctor.tools}")
-    check(all(part["hook"] for _, part in cgroup_parts(doctor)), f"{cgroup_parts(doctor)}")
+    host = Doctor(argv=[path], before=before, uid=nt.NOBODY).host
+    equal((host["cgroup"], host["mend"].get("cgroup")), ("mixed", None), "cgroup")
 
 
 def test_mend_works():
@@ -328,10 +324,3 @@ def test_mend_works():
     subprocess.run(["/bin/sh", "-c", before.host["mend"]["cgroup"]], check=True)
     after = Doctor(argv=[path], uid=nt.NOBODY)
     equal((before.host["cgroup"], after.host["cgroup"]), (None, "v2"), "cgroup")
-
-
-def test_closed_output():
-    """`| head -1`"""
-    done = subprocess.run(["/bin/sh", "-c", f"{nt.BIN} doctor 2>&1 | head -n 1"], check=False,
-                          stdout=subprocess.PIPE)
-    check(done.stdout.startswith(b"kernel "), f"one line: {done.stdout}")
