@@ -16,6 +16,7 @@
 const struct command commands[] = {
 	{ "list", "", "the tools, a line each" },
 	{ "help", "[TOOL]", "options and examples of a tool; --json: of all, for machines" },
+	{ "doctor", "[--json] [--selftest]", "what works on this host, and why not" },
 	{ "replay", "FILE [OPTIONS]", "print a recording made with --record" },
 	{ "install-links", "DIR", "symlinks named after the tools" },
 	{ "completion", "bash|zsh|fish", "text that makes a shell complete the command line" },

@@ -16,5 +16,6 @@ int cmd_registry(void);
 int cmd_install_links(int argc, char **argv);
 int cmd_complete(int argc, char **argv);
 int cmd_completion(int argc, char **argv);
+int cmd_doctor(int argc, char **argv);
 
 #endif

@@ -37,11 +37,11 @@ static int usage(FILE *to, int code)
 	const struct command *c;
 	char line[64];
 
-	fputs("usage: nettrace TOOL [OPTIONS] [ARGS]      trace; several tools: TOOL,TOOL,...\n",
+	fputs("usage: nettrace TOOL [OPTIONS] [ARGS]        trace; several tools: TOOL,TOOL,...\n",
 	      to);
 	for (c = commands; c->name; c++) {
 		snprintf(line, sizeof(line), "%s %s", c->name, c->args);
-		fprintf(to, "       nettrace %-26s %s\n", line, c->help);
+		fprintf(to, "       nettrace %-28s %s\n", line, c->help);
 	}
 	return code;
 }
@@ -142,6 +142,8 @@ static int run_command(int argc, char **argv)
 		return cmd_complete(argc - 1, argv + 1);
 	if (!strcmp(word, "completion"))
 		return cmd_completion(argc - 1, argv + 1);
+	if (!strcmp(word, "doctor"))
+		return cmd_doctor(argc - 1, argv + 1);
 	if (!strcmp(word, "replay"))
 		return run_replay(argc - 1, argv + 1);
 	if (!strcmp(word, "help")) {

@@ -1,38 +1,84 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* Reads the effective capabilities from /proc/self/status. */
+/* Asks the kernel for the effective set: /proc may be hidden. */
 #include "caps.h"
 
 #include <inttypes.h>
-#include <stdint.h>
+#include <linux/capability.h>
 #include <stdio.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+const struct caps_need caps_needs[] = {
+	{ CAPS_BPF, CAPS_FOR_EVERY, "loads programs and maps" },
+	{ CAPS_PERFMON, CAPS_FOR_EVERY, "lets programs read the kernel's memory" },
+	{ CAPS_NET_ADMIN, CAPS_FOR_CGROUP_HOOKS, "attaches programs to cgroups" },
+	{ CAPS_SYS_PTRACE, CAPS_FOR_OWNERS, "looks into processes of other users" },
+	{ CAPS_DAC_READ_SEARCH, CAPS_FOR_OWNERS, "lists their descriptors" },
+	{ CAPS_SYS_ADMIN, CAPS_FOR_OWNERS, "lists sockets of other network namespaces" },
+	{ 0 },
+};
+
+static const char *const names[CAPS_COUNT] = {
+	"CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_DAC_READ_SEARCH", "CAP_FOWNER", "CAP_FSETID",
+	"CAP_KILL", "CAP_SETGID", "CAP_SETUID", "CAP_SETPCAP", "CAP_LINUX_IMMUTABLE",
+	"CAP_NET_BIND_SERVICE", "CAP_NET_BROADCAST", "CAP_NET_ADMIN", "CAP_NET_RAW",
+	"CAP_IPC_LOCK", "CAP_IPC_OWNER", "CAP_SYS_MODULE", "CAP_SYS_RAWIO", "CAP_SYS_CHROOT",
+	"CAP_SYS_PTRACE", "CAP_SYS_PACCT", "CAP_SYS_ADMIN", "CAP_SYS_BOOT", "CAP_SYS_NICE",
+	"CAP_SYS_RESOURCE", "CAP_SYS_TIME", "CAP_SYS_TTY_CONFIG", "CAP_MKNOD", "CAP_LEASE",
+	"CAP_AUDIT_WRITE", "CAP_AUDIT_CONTROL", "CAP_SETFCAP", "CAP_MAC_OVERRIDE",
+	"CAP_MAC_ADMIN", "CAP_SYSLOG", "CAP_WAKE_ALARM", "CAP_BLOCK_SUSPEND", "CAP_AUDIT_READ",
+	"CAP_PERFMON", "CAP_BPF", "CAP_CHECKPOINT_RESTORE",
+};
+
+const char *caps_name(int cap)
+{
+	return cap >= 0 && cap < CAPS_COUNT ? names[cap] : NULL;
+}
 
 static uint64_t effective(void)
 {
-	FILE *status = fopen("/proc/self/status", "re");
-	uint64_t caps = 0;
-	char line[256];
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[2] = { 0 };
 
-	while (status && fgets(line, sizeof(line), status))
-		if (sscanf(line, "CapEff: %" SCNx64, &caps) == 1)
-			break;
-	if (status)
-		fclose(status);
-	return caps;
+	if (syscall(SYS_capget, &header, data))
+		return 0;
+	return data[0].effective | (uint64_t)data[1].effective << 32;
 }
 
-bool caps_missing(const int *wanted, char *text, size_t size)
+/* The first user namespace maps all ids to themselves, and no other can (user_namespaces(7)). */
+bool caps_contained(void)
 {
-	uint64_t have = effective();
-	size_t at = 0;
-	int i;
+	FILE *map = fopen("/proc/self/uid_map", "re");
+	uint32_t inside, outside, count;
+	int n;
 
-	if (have & 1ull << CAPS_SYS_ADMIN)
+	if (!map)
 		return false;
-	for (i = 0; wanted[i] >= 0; i++) {
-		if (have & 1ull << wanted[i])
-			continue;
-		at += snprintf(text + at, at < size ? size - at : 0, "%s%s", at ? ", " : "",
-			       wanted[i] == CAPS_BPF ? "CAP_BPF" : "CAP_PERFMON");
-	}
+	n = fscanf(map, "%" SCNu32 " %" SCNu32 " %" SCNu32, &inside, &outside, &count);
+	fclose(map);
+	return n <= 0 || (n == 3 && (inside || outside || count != UINT32_MAX));
+}
+
+uint64_t caps_held(void)
+{
+	return caps_contained() ? 0 : effective();
+}
+
+bool caps_has(uint64_t held, int cap)
+{
+	if ((cap == CAPS_BPF || cap == CAPS_PERFMON) && held & 1ull << CAPS_SYS_ADMIN)
+		return true;
+	return held & 1ull << cap;
+}
+
+bool caps_missing(uint64_t held, enum caps_for why, char *text, size_t size)
+{
+	const struct caps_need *need;
+	size_t at = 0;
+
+	for (need = caps_needs; need->what; need++)
+		if (need->why == why && !caps_has(held, need->cap) && at < size)
+			at += snprintf(text + at, size - at, "%s%s", at ? ", " : "",
+				       caps_name(need->cap));
 	return at;
 }

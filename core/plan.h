@@ -11,8 +11,19 @@
 
 #define PLAN_NONE (-1) /* an optional slot that no variant could fill */
 
+/* What the host lacks, as far as it is known: what would mend it depends on it. */
+enum plan_lack {
+	PLAN_LACKS_UNKNOWN,
+	PLAN_LACKS_HOOK,      /* this kernel has no such function or tracepoint */
+	PLAN_LACKS_PERMISSION, /* EPERM from bpf(2) */
+	PLAN_LACKS_KPROBES,
+	PLAN_LACKS_CGROUP2,   /* no hierarchy is mounted whose root we see */
+	PLAN_LACKS_NET_ADMIN,
+};
+
 struct plan_failure {
 	int error;         /* errno, positive */
+	enum plan_lack lack;
 	char why[120];     /* a sentence's second half: "fentry programs are not permitted" */
 };
 

@@ -13,6 +13,7 @@
 #include <unistd.h>
 #include <zlib.h>
 
+#include "caps.h"
 #include "cgroup.h"
 #include "hook.h"
 #include "pinned.h"
@@ -280,20 +281,32 @@ static bool is_of_cgroups(const struct bpf_program *program)
 	}
 }
 
-/* What the host lacks for a program that would load all the same, or NULL. */
-static const char *lacks(const struct bpf_program *program)
+static const char *const lack_words[] = {
+	[PLAN_LACKS_HOOK] = "this kernel has no such hook",
+	[PLAN_LACKS_PERMISSION] = "loading is not permitted",
+	[PLAN_LACKS_KPROBES] = "this kernel has no kprobes",
+	[PLAN_LACKS_CGROUP2] = "no cgroup v2 hierarchy is mounted",
+	[PLAN_LACKS_NET_ADMIN] = "CAP_NET_ADMIN is missing",
+};
+
+/* What the host lacks for a program that would load all the same. */
+static enum plan_lack lacks(const struct bpf_program *program)
 {
+	const uint64_t held = caps_held();
 	int root;
 
 	if (kprobes_missing(program))
-		return "this kernel has no kprobes";
+		return PLAN_LACKS_KPROBES;
 	if (!is_of_cgroups(program))
-		return NULL;
+		return PLAN_LACKS_UNKNOWN;
+	/* newer kernels take CAP_SYS_ADMIN for it (bpf_token_capable()): they are asked */
+	if (!caps_has(held, CAPS_NET_ADMIN) && !caps_has(held, CAPS_SYS_ADMIN))
+		return PLAN_LACKS_NET_ADMIN;
 	root = cgroup_open_root();
 	if (root < 0)
-		return "no cgroup v2 hierarchy is mounted";
+		return PLAN_LACKS_CGROUP2;
 	close(root);
-	return NULL;
+	return PLAN_LACKS_UNKNOWN;
 }
 
 static struct bpf_link *attach_to_root(const struct bpf_program *program)
@@ -318,12 +331,18 @@ static int failed(struct plan_failure *failure, int err, const char *format, con
 	return err;
 }
 
+static int lacking(struct plan_failure *failure, int err, enum plan_lack lack)
+{
+	failure->lack = lack;
+	return failed(failure, err, "%s%s", lack_words[lack], "");
+}
+
 static int load_failed(struct plan_failure *failure, int err)
 {
 	if (err == -EPERM)
-		return failed(failure, err, "%s%s", "loading is not permitted", "");
+		return lacking(failure, err, PLAN_LACKS_PERMISSION);
 	if (err == -ESRCH || err == -ENOENT)
-		return failed(failure, err, "%s%s", "this kernel has no such hook", "");
+		return lacking(failure, err, PLAN_LACKS_HOOK);
 	return failed(failure, err, "loading failed: %s (%s)", strerror(-err), messages.text);
 }
 
@@ -333,7 +352,7 @@ static int choose(struct attempt *a, const struct plan *plan, int *slot,
 {
 	struct bpf_program *program;
 	struct plan_program at;
-	const char *lack;
+	enum plan_lack lack;
 	int err;
 
 	bpf_object__for_each_program(program, a->probe->object)
@@ -345,7 +364,7 @@ static int choose(struct attempt *a, const struct plan *plan, int *slot,
 			return failed(failure, -ENOENT, "%s%s is not in the object", at.name, "");
 		lack = lacks(program);
 		if (lack)
-			return failed(failure, -ENOENT, "%s%s", lack, "");
+			return lacking(failure, -ENOENT, lack);
 		err = is_refused(program) ? -EPERM : hook_set(program, a->btf);
 		a->again = err == -EAGAIN;
 		if (err)
@@ -606,6 +625,31 @@ int probe_stats(const struct probe *probe, struct session_stats *stats)
 	free(count);
 	stats->missed += missed(probe);
 	return err;
+}
+
+int probe_hooks(const struct tool *tool, struct probe_hook *hooks, int max)
+{
+	struct bpf_object *object = NULL;
+	struct bpf_program *program;
+	void *image = NULL;
+	size_t len;
+	int n = 0;
+
+	if (!hook_init() && !inflate_image(&tool->probe, &image, &len))
+		object = bpf_object__open_mem(image, len, NULL);
+	if (object)
+		bpf_object__for_each_program(program, object) {
+			if (n == max)
+				break;
+			snprintf(hooks[n].program, sizeof(hooks[n].program), "%s",
+				 bpf_program__name(program));
+			snprintf(hooks[n].hook, sizeof(hooks[n].hook), "%s",
+				 bpf_program__section_name(program));
+			n++;
+		}
+	bpf_object__close(object);
+	free(image);
+	return n;
 }
 
 void probe_explain(const struct probe *probe, void *file)

@@ -67,6 +67,17 @@ int probe_stats(const struct probe *probe, struct session_stats *stats);
 /* Overwrites the mark and no-ops of an object file image with a filter. -ENOENT: no mark. */
 int probe_splice(void *image, size_t len, const struct bpf_insn *filter, int n);
 
+struct probe_hook {
+	char program[64];
+	char hook[64]; /* "fentry/tcp_connect" */
+};
+
+/*
+ * What each program of the tool's object is for, at most `max` of them: no privilege is needed.
+ * Returns how many.
+ */
+int probe_hooks(const struct tool *tool, struct probe_hook *hooks, int max);
+
 /* What each slot uses, and what was tried, to stdout (--explain) or stderr (-v). */
 void probe_explain(const struct probe *probe, void *file);
 

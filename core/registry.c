@@ -8,22 +8,13 @@
 #include "fields.h"
 #include "options.h"
 #include "out.h"
+#include "quote.h"
 
 /* `before` is what stands between this and the text: ",\"help\":". */
 static void put_text(FILE *to, const char *before, const char *text)
 {
 	fputs(before, to);
-	if (!text) {
-		fputs("null", to);
-		return;
-	}
-	fputc('"', to);
-	for (; *text; text++) {
-		if (*text == '"' || *text == '\\')
-			fputc('\\', to);
-		fputc(*text, to);
-	}
-	fputc('"', to);
+	quote(to, text);
 }
 
 static void put_options(FILE *to, const struct tool *const *tools, int n)

@@ -137,15 +137,17 @@ static int drain(struct session *s, uint64_t until)
 	return n + (int)s->merge.n;
 }
 
-/* The least privilege that every tool needs; CAP_SYS_ADMIN contains both. */
+/* The least that every tool needs. */
 static int check_host(struct fault *fault)
 {
 	char missing[128];
 
-	if (caps_missing((int[]){ CAPS_BPF, CAPS_PERFMON, -1 }, missing, sizeof(missing)))
+	if (caps_missing(caps_held(), CAPS_FOR_EVERY, missing, sizeof(missing)))
 		return fault_set(fault, EXIT_PRIVILEGE,
-				 "not enough privilege: %s missing; run it as root or grant them",
-				 missing);
+				 "not enough privilege: %s missing%s; run it as root or grant them",
+				 missing,
+				 caps_contained() ? " (those of a user namespace do not count)" :
+						    "");
 	if (access("/sys/kernel/btf/vmlinux", R_OK))
 		return fault_set(fault, EXIT_KERNEL,
 				 "this kernel cannot do it: /sys/kernel/btf/vmlinux: %s "
@@ -166,6 +168,12 @@ static int open_failed(struct session *s, const struct probe *probe, int err, in
 				 probe->tool->name, strerror(-err),
 				 err == -E2BIG ? " (the filter is too large)" : "");
 	slot = &probe->plan.slots[missing];
+	for (a = 0; a < PLAN_MAX_ALTS; a++)
+		if (probe->plan.failures[missing][a].lack == PLAN_LACKS_NET_ADMIN)
+			return fault_set(s->fault, EXIT_PRIVILEGE,
+					 "not enough privilege: CAP_NET_ADMIN missing; here only a "
+					 "program of a cgroup sees '%s' for %s; run it as root or "
+					 "grant it", slot->what, probe->tool->name);
 	for (a = 0; a < PLAN_MAX_ALTS && slot->alts[a].progs[0] && at < sizeof(tried); a++)
 		at += snprintf(tried + at, sizeof(tried) - at, "%s%s: %s", a ? "; " : "",
 			       slot->alts[a].progs[0], probe->plan.failures[missing][a].why);
@@ -532,6 +540,8 @@ static int say_ready(struct session *s)
 	if (isatty(STDOUT_FILENO) && s->opts->tools[0]->sums && !readings_next(&s->readings))
 		fprintf(stderr, "Adding up... Ctrl-C prints it and ends.\n");
 
+	if (s->opts->ready_fd && write(s->opts->ready_fd, "", 1) < 0)
+		return fault_set(s->fault, EXIT_RUNNING, "nobody waits for this run");
 	if (!path)
 		return 0;
 	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
@@ -707,13 +717,14 @@ static int prepare(struct session *s)
 	return say_ready(s);
 }
 
-int session_run(const struct session_opts *opts, struct fault *fault)
+static struct session *new_session(const struct session_opts *opts, struct fault *fault)
 {
 	struct session *s = calloc(1, sizeof(*s));
-	int code;
 
-	if (!s)
-		return fault_set(fault, EXIT_RUNNING, "no memory");
+	if (!s) {
+		fault_set(fault, EXIT_RUNNING, "no memory");
+		return NULL;
+	}
 	s->opts = opts;
 	s->fault = fault;
 	s->readings = (struct readings){ .opts = opts, .rows = &s->rows,
@@ -725,13 +736,38 @@ int session_run(const struct session_opts *opts, struct fault *fault)
 	 */
 	mallopt(M_MMAP_THRESHOLD, 128 << 10);
 	probe_debug(opts->debug);
-	if (opts->explain) {
-		code = check_host(fault);
-		if (!code)
-			code = open_probes(s, false);
-		close_session(s);
-		return code;
+	return s;
+}
+
+int session_plan(const struct session_opts *opts, struct plan *plan, struct fault *fault)
+{
+	struct session *s = new_session(opts, fault);
+	int code;
+
+	if (!s)
+		return EXIT_RUNNING;
+	plan_init(plan, opts->tools[0]->attach);
+	code = check_host(fault);
+	if (!code) {
+		code = open_probes(s, false);
+		if (s->probes[0].plan.n_slots)
+			*plan = s->probes[0].plan;
 	}
+	close_session(s);
+	return code;
+}
+
+int session_run(const struct session_opts *opts, struct fault *fault)
+{
+	struct session *s;
+	struct plan plan;
+	int code;
+
+	if (opts->explain)
+		return session_plan(opts, &plan, fault);
+	s = new_session(opts, fault);
+	if (!s)
+		return EXIT_RUNNING;
 	code = prepare(s);
 	if (!code) {
 		run(s);

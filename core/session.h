@@ -10,6 +10,7 @@
 #include "fault.h"
 #include "filter.h"
 #include "out.h"
+#include "plan.h"
 #include "tool.h"
 
 #define SESSION_MAX_TOOLS NT_MAX_TOOLS
@@ -50,6 +51,7 @@ struct session_opts {
 	uint64_t ring_bytes;      /* a power of two */
 	uint32_t max_sockets;     /* 0: by how many are open */
 	const char *record, *ready_file;
+	int ready_fd;             /* gets a byte when the probes are attached; 0: none */
 	const char *replay;       /* the recording */
 	struct recording *recording; /* it, when it was opened before */
 	bool replaying;
@@ -67,8 +69,13 @@ struct session_stats {
 	uint64_t time;   /* ns, CLOCK_MONOTONIC */
 };
 
-/* Both return an exit code; `fault` has the sentence when it is not 0. */
+/* All return an exit code; `fault` has the sentence when it is not 0. */
 int session_run(const struct session_opts *opts, struct fault *fault);
+/*
+ * Which hooks the first tool of such a run would use: `plan` has what was chosen and tried, or
+ * nothing if the host was not even asked. Attaches nothing.
+ */
+int session_plan(const struct session_opts *opts, struct plan *plan, struct fault *fault);
 int session_replay(const struct session_opts *opts, struct fault *fault);
 /*
  * Opens opts->recording and takes its tools, which `known` (NULL-terminated) should have, into

@@ -477,12 +477,13 @@ def _before(function=None, space=None, uid=None):
     return prepare
 
 
-def tool(*args, argv=None, before=None, uid=None, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL):
+def tool(*args, argv=None, before=None, uid=None, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL,
+         patience=PATIENCE):
     """Runs the tool to its end: code, stdout and stderr as bytes."""
     argv = list(argv or [BIN]) + [str(a) for a in args]
     try:
         return subprocess.run(argv, stdin=stdin, stdout=stdout, stderr=subprocess.PIPE,
-                              timeout=PATIENCE, preexec_fn=_before(before, uid=uid))
+                              timeout=patience, preexec_fn=_before(before, uid=uid))
     except subprocess.TimeoutExpired:
         raise Fail(f"{' '.join(argv[1:])} does not end") from None
 

@@ -14,7 +14,7 @@ COLUMNS = {".c": 100, ".h": 100}  # a tab reaches to the next multiple of 8; 120
 TOOL_LINES, PROBE_LINES, FUNCTION_LINES = 120, 200, 60
 SPDX = "SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause"
 CODE = (".c", ".h", ".py", ".sh", ".S", ".cmake", ".def")
-NOT_TOOLS = ("cmd/main.c", "cmd/commands.c")
+NOT_TOOLS = ("cmd/main.c", "cmd/commands.c", "cmd/doctor.c", "cmd/selftests.c")
 SKIP_DIRS = {".git", ".cache", "__pycache__"}
 
 passed = failed = 0

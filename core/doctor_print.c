@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* What the doctor found, as text and as JSON lines. */
+#include "caps.h"
+#include "doctor.h"
+#include "mend.h"
+#include "quote.h"
+
+static const char *const verdicts[] = {
+	[DOCTOR_FINE] = "ok",
+	[DOCTOR_REDUCED] = "reduced",
+	[DOCTOR_CANNOT] = "no",
+};
+
+static void put_fact(const struct doctor_fact *fact)
+{
+	static const char *const words[] = { "no", "yes", "unknown", "" };
+	const char *word = words[fact->state];
+
+	printf("%-13s %s%s%s\n", fact->title, word, *word && fact->text[0] ? ": " : "",
+	       fact->text);
+	if (fact->mend[0])
+		printf("%-13s mend: %s\n", "", fact->mend);
+}
+
+static void put_caps(const struct doctor *doctor)
+{
+	const struct mend mend = { &doctor->host, doctor->self, "TOOL" };
+	const struct caps_need *need;
+	bool missing = false;
+	char text[300];
+
+	fputs("capabilities  ", stdout);
+	if (doctor->host.contained)
+		fputs("those of a user namespace do not count; ", stdout);
+	for (need = caps_needs; need->what; need++) {
+		printf("%s%s %s", need == caps_needs ? "" : ", ", caps_name(need->cap),
+		       caps_has(doctor->host.held, need->cap) ? "held" : "missing");
+		missing |= !caps_has(doctor->host.held, need->cap);
+	}
+	puts("");
+	if (!missing)
+		return;
+	mend_privilege(&mend, text, sizeof(text));
+	printf("%-13s mend: %s\n", "", text);
+}
+
+static void put_tool(const struct doctor_tool *t)
+{
+	const struct doctor_part *part;
+	int i;
+
+	printf("%-13s %s%s%s\n", t->tool->name, verdicts[t->verdict], t->why[0] ? ": " : "",
+	       t->why);
+	for (i = 0; i < t->n_parts; i++) {
+		part = &t->parts[i];
+		printf("    %s%s%s: %s", part->what, part->option[0] ? ", with " : "",
+		       part->option, part->hooks);
+		if (part->tried[0])
+			printf("%s(tried %s)", part->hooks[0] ? " " : "", part->tried);
+		if (part->first[0])
+			printf("cannot be tried, first would be %s", part->first);
+		puts("");
+	}
+	if (t->mend[0])
+		printf("    mend: %s\n", t->mend);
+	if (t->selftest)
+		printf("    selftest: %s%s%s\n", t->selftest, t->found[0] ? ": " : "", t->found);
+}
+
+void doctor_table(const struct doctor *doctor)
+{
+	int i;
+
+	for (i = 0; i < FACT_COUNT; i++) {
+		if (i == FACT_JIT)
+			put_caps(doctor);
+		put_fact(&doctor->facts[i]);
+	}
+	puts("");
+	for (i = 0; i < doctor->n_tools; i++)
+		put_tool(&doctor->tools[i]);
+}
+
+static const char *or_null(const char *text)
+{
+	return *text ? text : NULL;
+}
+
+static void quote_caps(const struct doctor *doctor, bool held)
+{
+	const struct caps_need *need;
+	const char *sep = "";
+	int cap;
+
+	printf(",\"%s\":[", held ? "held" : "missing");
+	for (cap = 0; held && cap < CAPS_COUNT; cap++)
+		if (doctor->host.held & 1ull << cap) {
+			printf("%s\"%s\"", sep, caps_name(cap));
+			sep = ",";
+		}
+	for (need = caps_needs; !held && need->what; need++)
+		if (!caps_has(doctor->host.held, need->cap)) {
+			printf("%s\"%s\"", sep, caps_name(need->cap));
+			sep = ",";
+		}
+	fputs("]", stdout);
+}
+
+static void quote_fact(const struct doctor_fact *fact)
+{
+	static const char *const words[] = { "false", "true", "null", NULL };
+
+	if (fact->state == DOCTOR_TEXT)
+		quote_member(stdout, fact->name, fact->text);
+	else
+		printf(",\"%s\":%s", fact->name, words[fact->state]);
+}
+
+static void quote_host(const struct doctor *doctor)
+{
+	const char *sep = "";
+	int i;
+
+	fputs("{\"tool\":\"doctor\"", stdout);
+	for (i = 0; i < FACT_COUNT; i++)
+		quote_fact(&doctor->facts[i]);
+	printf(",\"capabilities\":{\"user_namespace\":%s",
+	       doctor->host.contained ? "true" : "false");
+	quote_caps(doctor, true);
+	quote_caps(doctor, false);
+	fputs("},\"mend\":{", stdout);
+	for (i = 0; i < FACT_COUNT; i++)
+		if (doctor->facts[i].mend[0]) {
+			printf("%s\"%s\":", sep, doctor->facts[i].name);
+			quote(stdout, doctor->facts[i].mend);
+			sep = ",";
+		}
+	puts("}}");
+}
+
+static void quote_tool(const struct doctor_tool *t)
+{
+	const struct doctor_part *part;
+	int i;
+
+	printf("{\"tool\":\"%s\",\"status\":\"%s\"", t->tool->name, verdicts[t->verdict]);
+	quote_member(stdout, "reason", or_null(t->why));
+	fputs(",\"hooks\":[", stdout);
+	for (i = 0; i < t->n_parts; i++) {
+		part = &t->parts[i];
+		printf("%s{\"part\":\"%s\"", i ? "," : "", part->what);
+		quote_member(stdout, "option", or_null(part->option));
+		quote_member(stdout, "hook", or_null(part->hooks));
+		quote_member(stdout, "missing", part->loses);
+		quote_member(stdout, "tried", or_null(part->tried));
+		if (part->first[0])
+			quote_member(stdout, "untried", part->first);
+		fputs("}", stdout);
+	}
+	fputs("]", stdout);
+	quote_member(stdout, "mend", or_null(t->mend));
+	if (t->selftest) {
+		quote_member(stdout, "selftest", t->selftest);
+		quote_member(stdout, "found", or_null(t->found));
+	}
+	puts("}");
+}
+
+void doctor_json(const struct doctor *doctor)
+{
+	int i;
+
+	quote_host(doctor);
+	for (i = 0; i < doctor->n_tools; i++)
+		quote_tool(&doctor->tools[i]);
+}

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* Reads /proc and /sys; what is hidden there is unknown. */
+#include "host.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "caps.h"
+
+static FILE *open_below(const char *root, const char *path)
+{
+	char whole[PATH_MAX];
+
+	snprintf(whole, sizeof(whole), "%s%s", root, path);
+	return fopen(whole, "re");
+}
+
+/* The word in brackets of "none [integrity] confidentiality". */
+static void read_lockdown(struct host *host, const char *root)
+{
+	FILE *file = open_below(root, "/sys/kernel/security/lockdown");
+
+	if (!file)
+		return;
+	if (fscanf(file, "%*[^[][%31[^]]", host->lockdown) != 1) {
+		rewind(file);
+		if (fscanf(file, "[%31[^]]", host->lockdown) != 1)
+			host->lockdown[0] = 0;
+	}
+	fclose(file);
+}
+
+static void read_jit(struct host *host, const char *root)
+{
+	FILE *file = open_below(root, "/proc/sys/net/core/bpf_jit_enable");
+
+	host->jit = -1;
+	if (!file)
+		return;
+	if (fscanf(file, "%d", &host->jit) != 1)
+		host->jit = -1;
+	fclose(file);
+}
+
+/* proc_pid_mountinfo(5). */
+static void read_mount(struct host *host, char *line)
+{
+	char from[128], at[256], type[32], *rest = strstr(line, " - ");
+
+	if (!rest || sscanf(line, "%*s %*s %*s %127s %255s", from, at) != 2 ||
+	    sscanf(rest, " - %31s", type) != 1)
+		return;
+	if (!strcmp(type, "sysfs"))
+		host->sysfs |= !strcmp(at, "/sys");
+	if (!strncmp(at, "/sys/kernel/btf", 15))
+		host->btf_covered = true;
+	if (!strcmp(type, "tracefs") && !host->tracefs[0])
+		snprintf(host->tracefs, sizeof(host->tracefs), "%s", at);
+	if (!strcmp(type, "cgroup"))
+		host->cgroup1 = true;
+	if (!strcmp(type, "cgroup2") && !strcmp(from, "/") && !host->cgroup2[0])
+		snprintf(host->cgroup2, sizeof(host->cgroup2), "%s", at);
+}
+
+static void read_mounts(struct host *host, const char *root)
+{
+	FILE *file = open_below(root, "/proc/self/mountinfo");
+	char *line = NULL;
+	size_t size = 0;
+
+	while (file && getline(&line, &size, file) > 0)
+		read_mount(host, line);
+	free(line);
+	if (file)
+		fclose(file);
+}
+
+void host_read(struct host *host, const char *root)
+{
+	struct utsname name;
+	FILE *btf;
+
+	memset(host, 0, sizeof(*host));
+	if (!uname(&name)) {
+		snprintf(host->kernel, sizeof(host->kernel), "%s", name.release);
+		snprintf(host->machine, sizeof(host->machine), "%s", name.machine);
+	}
+	btf = open_below(root, "/sys/kernel/btf/vmlinux");
+	host->btf = btf ? 0 : errno;
+	if (btf)
+		fclose(btf);
+	read_lockdown(host, root);
+	read_jit(host, root);
+	read_mounts(host, root);
+	host->held = caps_held();
+	host->contained = caps_contained();
+	host->root = !geteuid();
+}
