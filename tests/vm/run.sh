@@ -62,15 +62,33 @@ if [[ -n $icount ]]; then
 	smp=1
 fi
 
-need qemu-system-x86_64 qemu-system-x86
+case $g_arch in
+amd64)
+	qemu_program=qemu-system-x86_64
+	need $qemu_program qemu-system-x86
+	need busybox busybox-static
+	;;
+arm64)
+	qemu_program=qemu-system-aarch64
+	need $qemu_program qemu-system-arm
+	;;
+*) die "no QEMU is known for $g_arch" ;;
+esac
 need cpio cpio
-need busybox busybox-static
 
 fetched=0
 kernel=$("$vm_dir/fetch.sh" "$name") || fetched=$?
 ((fetched == 0)) || exit "$fetched"
 rootfs=$vm_cache/rootfs.img
-"$vm_dir/rootfs.sh" "$rootfs" || exit "$vm_status"
+busybox=$(PATH=/usr/bin:/bin command -v busybox || true)
+if [[ $g_arch != amd64 ]]; then
+	rootfs=$vm_cache/rootfs-$g_arch.img
+	busybox=$rootfs.busybox
+fi
+fetched=0
+"$vm_dir/rootfs.sh" "$rootfs" "$g_arch" || fetched=$?
+((fetched != 77)) || exit 77
+((fetched == 0)) || exit "$vm_status"
 
 tmp=$(mktemp -d "${TMPDIR:-/tmp}/nettrace-vm.XXXXXX")
 qemu=
@@ -95,7 +113,7 @@ modules+=" nf_conntrack ip_tables iptable_filter ip6_tables x_tables xt_statisti
 
 initrd=$tmp/initrd
 mkdir -p "$initrd"/{bin,dev,new,early}
-cp -L "$(PATH=/usr/bin:/bin command -v busybox)" "$initrd/bin/busybox"
+cp -L "$busybox" "$initrd/bin/busybox"
 cp "$kernel"/early/*.ko "$initrd/early/"
 cp "$vm_dir/init" "$initrd/init"
 chmod 0755 "$initrd/init"
@@ -112,11 +130,21 @@ image "$tmp/share.img" "${share:-$tmp/empty}"
 image_file=$kernel/vmlinux
 [[ -f $image_file ]] || image_file=$kernel/vmlinuz
 # panic=-1 with -no-reboot ends QEMU at once
-cmdline="console=ttyS0 panic=-1 loglevel=7 mitigations=off nokaslr no_timer_check tsc=reliable random.trust_cpu=on"
-cmdline="$cmdline rdinit=/init $g_cmdline $append"
+cmdline="panic=-1 loglevel=7 mitigations=off nokaslr random.trust_cpu=on rdinit=/init $g_cmdline $append"
+case $g_arch in
+amd64)
+	cmdline="console=ttyS0 no_timer_check tsc=reliable $cmdline"
+	machine=(-machine pc -cpu max)
+	;;
+arm64)
+	cmdline="console=ttyAMA0 $cmdline"
+	# the architected pointer authentication is slow to emulate
+	machine=(-machine virt -cpu max,pauth-impdef=on)
+	;;
+esac
 args=(
 	-nodefaults -no-user-config -display none -no-reboot
-	-machine pc -cpu max -m "$mem" -smp "$smp"
+	"${machine[@]}" -m "$mem" -smp "$smp"
 	-kernel "$image_file" -initrd "$tmp/initrd.cpio" -append "$cmdline"
 	-drive "file=$rootfs,if=none,id=root,format=raw,snapshot=on,cache=unsafe"
 	-device virtio-blk-pci,drive=root
@@ -154,7 +182,7 @@ boot() {
 		cat 2>/dev/null || cat >/dev/null
 	) <"$tmp/output" 6<&- 7>&- 8>&- &
 	reader=$!
-	qemu-system-x86_64 "${args[@]}" -serial "file:$console" </dev/null >"$tmp/qemu.log" 2>&1 &
+	"$qemu_program" "${args[@]}" -serial "file:$console" </dev/null >"$tmp/qemu.log" 2>&1 &
 	qemu=$!
 	# a loaded machine may take minutes to boot what takes seconds alone
 	limit=$((SECONDS + 180))
