@@ -185,6 +185,25 @@ struct tool {
 #define ATTACH_LISTENERS                                                                           \
 	{ .what = "life of listeners", .listeners = true, .alts = { { { "nt_listener_state" } } } }
 
+/* Bytes that programs move: probes/moved.bpf.h. */
+#define ATTACH_MOVED                                                                               \
+	{ .what = "bytes sent",                                                                    \
+	  .alts = { { { "nt_sent_tp" } },                                                          \
+		    { { "nt_sent4_fexit", "nt_sent6_fexit", "nt_sendpage_fexit" },                 \
+		      "a call that was waiting at the start" },                                    \
+		    { { "nt_sent4_kprobe", "nt_sent4_kret", "nt_sent6_kprobe", "nt_sent6_kret",    \
+			"nt_sendpage_kprobe", "nt_sendpage_kret" },                                \
+		      "calls that wait while very many others do" } } },                           \
+	{ .what = "bytes received",                                                                \
+	  .alts = { { { "nt_received_tp" } },                                                      \
+		    { { "nt_received4_fexit", "nt_received6_fexit" },                              \
+		      "a call that was waiting at the start" },                                    \
+		    { { "nt_received4_kprobe", "nt_received4_kret", "nt_received6_kprobe",         \
+			"nt_received6_kret" },                                                     \
+		      "calls that wait while very many others do" } } },                           \
+	{ .what = "splice() from sockets", .optional = true,                                       \
+	  .alts = { { { "nt_spliced_fexit" } }, { { "nt_spliced_kprobe", "nt_spliced_kret" } } } }
+
 /*
  * The columns that tools share. `ev` is the tool's event, which has a struct nt_event named `head`.
  */
