@@ -4,6 +4,7 @@
 #include "tcptop.h"
 
 static const struct opt opts[] = {
+	{ 'C', "noclear", NULL, "readings one below the other, also on a terminal", OPT_PLAIN },
 	{ 'S', "nosummary", NULL, "no line with the time and the load average", OPT_TITLE, "!" },
 	{ 'p', "pid", "P[,P]", "process that owns the socket", OPT_SAME_AS, "pid" },
 	OPTS_PINNED(0, 0),
@@ -43,9 +44,19 @@ static const char *const table[] = {
 	"pid", "comm", "local", "remote", "rx_bytes", "tx_bytes", NULL,
 };
 
+#define TOTAL "rx_bytes+tx_bytes"
+
+static const struct sort_key keys[] = {
+	{ 'b', "both", TOTAL },           { 'r', "rx", "rx_bytes" },
+	{ 't', "tx", "tx_bytes" },        { 'p', "pid", "pid" },
+	{ 'l', "laddr", "laddr+lport" },  { 'a', "raddr", "raddr+rport" },
+	{ 0 },
+};
+
 static const struct tool_sums sums = {
 	.interval_ns = 1000000000,
-	.sort = "rx_bytes+tx_bytes",
+	.sort = TOTAL,
+	.keys = keys,
 	.title = "%H:%M:%S loadavg: %L",
 };
 

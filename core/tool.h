@@ -64,6 +64,7 @@ enum opt_kind {
 	OPT_ROWS,    /* only so many rows of each reading */
 	OPT_TITLE,   /* tool->sums->title is printed; with a leading '!' as `target`: is not */
 	OPT_PART,    /* only rows whose text column `target` has `arg` as a part */
+	OPT_PLAIN,   /* no screen: readings one below the other on a terminal too */
 	OPT_SORT,    /* rows of a reading by a column; `target`: "word=column,word=column" */
 };
 
@@ -99,6 +100,13 @@ struct arg {
 	const char *target;
 };
 
+/* A key of the screen. The list ends with an entry without a key. */
+struct sort_key {
+	char key;
+	const char *word;    /* what it says there */
+	const char *columns; /* as tool_sums.sort */
+};
+
 /*
  * Rows that the kernel adds up (probes/sums.bpf.h) and we read at intervals. They begin with a
  * struct nt_sum. Columns with COL_ADD or COL_MAX, and histograms, are put together when a row has a
@@ -110,7 +118,11 @@ struct tool_sums {
 	uint32_t keyed;       /* bits of nt_params.flags that the key depends on; 0: it is fixed */
 	uint16_t key_size;    /* bytes that each of them adds to it: without any there is one row */
 	bool merged;          /* rows that differ in nothing shown are put together, and sorted */
-	const char *sort;     /* column, largest first; NULL: as they come */
+	/*
+	 * Column, or "a+b": the sum of two with COL_ADD, else first by a. Sums: the largest first.
+	 * NULL: as they come.
+	 */
+	const char *sort;
 	uint32_t rows;        /* most rows of a reading unless given; 0: all */
 	/*
 	 * Rows in groups, by the values of these columns (table: a line with the first two before
@@ -118,6 +130,7 @@ struct tool_sums {
 	 * missing below the number in `indexes` a row of zeros. NULL: no groups.
 	 */
 	const char *groups[3], *index, *indexes;
+	const struct sort_key *keys; /* on a terminal it has a screen (core/top.h); or NULL */
 	const char *title;    /* line before each reading in the table: strftime(3), and %L for
 				 /proc/loadavg; printed unless it begins with '!' */
 };

@@ -220,6 +220,7 @@ static int prepare_field(struct view *view, struct field *f, const struct column
 		if (is_tool && f->lead_len > f->width)
 			f->width = f->lead_len;
 	}
+	f->least = f->width;
 	return f->lead ? 0 : -ENOMEM;
 }
 
@@ -345,6 +346,12 @@ int view_header(struct view *view)
 	if (out->format == OUT_CSV && out->heading_of == view->id)
 		return 0;
 	return put_header(view);
+}
+
+void view_narrow(struct view *view)
+{
+	for (struct field *f = view->fields; f < view->fields + view->n; f++)
+		f->width = f->least;
 }
 
 static inline char *put_row(struct view *view, char *p, const void *row)
