@@ -279,15 +279,6 @@ void rows_title(struct rows *rows, int i, uint64_t time, const char *load)
 		put_title(rows, title + (*title == '!'), time, load);
 }
 
-static void begin_reading(struct rows *rows, int i, uint64_t time, const char *load)
-{
-	if (rows->opts->format != OUT_TABLE)
-		return;
-	rows_title(rows, i, time, load);
-	if (!rows->error && !rows->opts->tools[i]->sums->groups[0])
-		rows->error = view_header(rows->views[i]);
-}
-
 static int by_view(const void *a, const void *b, void *view)
 {
 	return view_compare(view, a, b);
@@ -313,19 +304,37 @@ static void put_together(struct rows *rows, int i)
 	waiting->n = n;
 }
 
-static bool print_reading(struct rows *rows, int i)
+/* The heading of a table stands over all rows of a reading. */
+static void begin_reading(struct rows *rows, int i, size_t n, uint64_t time, const char *load)
+{
+	const struct reading *waiting = &rows->waiting[i];
+	size_t size = rows->opts->tools[i]->event_size, k;
+
+	if (rows->opts->format != OUT_TABLE)
+		return;
+	rows_title(rows, i, time, load);
+	if (rows->opts->tools[i]->sums->groups[0])
+		return;
+	for (k = 0; k < n && !rows->error; k++)
+		rows->error = view_fit(rows->views[i], waiting->data + k * size);
+	if (!rows->error)
+		rows->error = view_header(rows->views[i]);
+}
+
+static bool print_reading(struct rows *rows, int i, uint64_t time, const char *load)
 {
 	const struct tool *tool = rows->opts->tools[i];
 	struct reading *waiting = &rows->waiting[i];
 	uint64_t most = rows->opts->rows ? rows->opts->rows : tool->sums->rows;
+	size_t n = most && most < waiting->n ? most : waiting->n, k;
 	bool more = true;
-	size_t k;
 
-	if (tool->sums->groups[0])
-		return rows_groups(rows, i, waiting->data, waiting->n);
 	rows_sort(rows, i, rows->opts->sort ? rows->opts->sort : tool->sums->sort, waiting->data,
 		  waiting->n);
-	for (k = 0; k < waiting->n && (!most || k < most) && more && !rows->error; k++)
+	begin_reading(rows, i, n, time, load);
+	if (tool->sums->groups[0])
+		return rows_groups(rows, i, waiting->data, waiting->n);
+	for (k = 0; k < n && more && !rows->error; k++)
 		more = rows_print(rows, waiting->data + k * tool->event_size);
 	return more;
 }
@@ -338,12 +347,10 @@ bool rows_reading(struct rows *rows, int i, uint64_t time, const char *load)
 	if (rows->opts->tools[i]->sums->merged)
 		put_together(rows, i);
 	rows->readings++;
-	if (rows->top) {
+	if (rows->top)
 		top_reading(rows->top, waiting, time, load);
-	} else if (!rows->quiet) {
-		begin_reading(rows, i, time, load);
-		more = print_reading(rows, i);
-	}
+	else if (!rows->quiet)
+		more = print_reading(rows, i, time, load);
 	waiting->n = 0;
 	return more && !rows->error;
 }

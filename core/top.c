@@ -62,53 +62,49 @@ static void put_status(const struct top *top, char *to, size_t size)
 	}
 }
 
-static int put_frame(struct top *top)
+/* The rows that have room. */
+static int put_table(struct top *top, const unsigned char *data, size_t n)
 {
-	struct rows *rows = top->rows;
-	const struct session_opts *opts = rows->opts;
-	uint64_t most = opts->rows ? opts->rows : sums_of(top)->rows;
-	size_t size = opts->tools[0]->event_size, k, n = top->kept.n;
-	int err;
+	struct view *view = top->rows->views[0];
+	size_t size = top->rows->opts->tools[0]->event_size, k;
+	int err = 0;
 
-	err = screen_begin(top->screen);
-	if (err)
-		return err;
-	rows_title(rows, 0, top->time, top->load);
-	if (!rows->error)
-		rows->error = out_flush(rows->out);
 	screen_shift(top->screen, top->shift);
-	if (opts->header)
+	if (top->rows->opts->header)
 		screen_mark(top->screen);
-	if (!rows->error)
-		rows->error = view_header(rows->views[0]);
-	if (most && n > most)
-		n = most;
-	if (n > (size_t)screen_room(top->screen))
+	if (n > (size_t)screen_room(top->screen)) /* the heading's line may be one too many */
 		n = screen_room(top->screen);
-	for (k = 0; k < n && !rows->error; k++)
-		rows->error = view_row(rows->views[0], top->kept.data + k * size);
-	if (!rows->error)
-		rows->error = out_flush(rows->out);
-	return rows->error;
+	view_narrow(view);
+	for (k = 0; k < n && !err; k++)
+		err = view_fit(view, data + k * size);
+	if (!err)
+		err = view_header(view);
+	for (k = 0; k < n && !err; k++)
+		err = view_row(view, data + k * size);
+	return err;
 }
 
-/* Twice: how wide columns are is known behind the last row. */
 static void draw(struct top *top)
 {
 	struct rows *rows = top->rows;
+	uint64_t most = rows->opts->rows ? rows->opts->rows : sums_of(top)->rows;
+	size_t n = most && most < top->kept.n ? most : top->kept.n;
 	char status[256];
-	int err;
 
 	rows_sort(rows, 0, sorted_by(top), top->kept.data, top->kept.n);
 	put_status(top, status, sizeof(status));
-	view_narrow(rows->views[0]);
-	err = put_frame(top);
-	if (!err)
-		err = put_frame(top);
-	if (!err)
-		err = screen_end(top->screen, status);
-	if (err)
-		rows->error = err;
+	if (!rows->error)
+		rows->error = screen_begin(top->screen);
+	if (!rows->error)
+		rows_title(rows, 0, top->time, top->load);
+	if (!rows->error)
+		rows->error = out_flush(rows->out);
+	if (!rows->error)
+		rows->error = put_table(top, top->kept.data, n);
+	if (!rows->error)
+		rows->error = out_flush(rows->out);
+	if (!rows->error)
+		rows->error = screen_end(top->screen, status);
 }
 
 static int watch(struct top *top, int fd)

@@ -93,6 +93,8 @@ void view_free(struct view *view);
  */
 int view_row(struct view *view, const void *row);
 int view_header(struct view *view);
+/* The table's columns become wide enough for a row that will follow. */
+int view_fit(struct view *view, const void *row);
 /* The table's columns are as narrow again as they were before any row. */
 void view_narrow(struct view *view);
 

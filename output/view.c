@@ -368,6 +368,25 @@ static inline char *put_row(struct view *view, char *p, const void *row)
 	}
 }
 
+/* The row behind what is in the buffer; NULL: no memory. */
+static char *place_row(struct view *view, const void *row)
+{
+	struct out *out = view->out;
+
+	if (!out->has_first && view->time) {
+		out->first = cell_load((const char *)row + view->time->off, view->time->size);
+		out->has_first = true;
+	}
+	return put_row(view, out->buf + out->len, row);
+}
+
+int view_fit(struct view *view, const void *row)
+{
+	int err = out_reserve(view->out);
+
+	return err ? err : place_row(view, row) ? 0 : -ENOMEM;
+}
+
 int view_row(struct view *view, const void *row)
 {
 	struct out *out = view->out;
@@ -380,11 +399,7 @@ int view_row(struct view *view, const void *row)
 		err = out_reserve(out);
 	if (err)
 		return err;
-	if (!out->has_first && view->time) {
-		out->first = cell_load((const char *)row + view->time->off, view->time->size);
-		out->has_first = true;
-	}
-	p = put_row(view, out->buf + out->len, row);
+	p = place_row(view, row);
 	if (!p)
 		return -ENOMEM;
 	out->len = (size_t)(p - out->buf);

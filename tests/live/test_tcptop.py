@@ -421,7 +421,7 @@ def test_nginx():
 
 
 def test_iperf3():
-    """The sum of each direction is what iperf3 says it moved, and its own control connection."""
+    """Each stream moved what iperf3 says of it."""
     b, a = nt.pair()
     server = nt.start("iperf3", "-s", "-1", "-p", 5201, "-B", b.addr6, space=b, stdout=subprocess.DEVNULL)
     nt.wait_listening(b, 5201, server)

@@ -27,7 +27,7 @@ programs=(
 # timeout, xargs and so on would start busybox's own ip instead of the real one
 essential=(coreutils diffutils findutils grep gzip hostname mawk sed tar util-linux)
 # taken when they are there
-optional=(bpftool ethtool strace tcplife tcpstates ps pgrep pkill sysctl free top lsof jq)
+optional=(bpftool ethtool strace tcplife tcpstates tcptop ps pgrep pkill sysctl free top lsof jq)
 
 missing=()
 for entry in busybox:busybox-static "${programs[@]}"; do
