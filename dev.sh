@@ -163,7 +163,10 @@ test) shift && run_tests "$@" ;;
 bench) build ON && need libbpf-tools $(cat tests/vm/packages) && tests/bench/run.sh build/nettrace build/tests/churn ;;
 run) shift && build >&2 && as_root build/nettrace "$@" ;;
 build) build ;;
-package) need rpm python3 && build && quiet cpack --config build/CPackConfig.cmake && ls build/packages/*.{deb,rpm,tar.gz} ;;
+package)
+	need rpm python3 && build && quiet cpack --config build/CPackConfig.cmake &&
+		ls build/packages/*.{deb,rpm,tar.gz}
+	;;
 '' | help | --help | -h) usage ;;
 *)
 	echo "dev.sh: '$1' is no command" >&2

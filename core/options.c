@@ -548,6 +548,7 @@ static void parse_own(struct parser *p, struct argp_state *state, const struct o
 	case OPT_CGROUPMAP:
 	case OPT_MNTNSMAP: parse_map(p, state, o, what, arg); break;
 	case OPT_JOURNAL: opts->journal = true; break;
+	case OPT_PLAIN: opts->plain = true; break;
 	case OPT_TABLE: split(opts->table, p->words, sizeof(p->words), o->target); break;
 	case OPT_DEVICES: parse_devices(p, state, o, what, arg); break;
 	case OPT_NUMBER:

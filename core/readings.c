@@ -129,10 +129,10 @@ static void on_row(void *ctx, void *row)
 	of->more &= rows_event(r->rows, row, tool->event_size);
 }
 
-static void read_loadavg(char *to, size_t size)
+void readings_load(char to[READINGS_LOAD])
 {
 	int fd = open("/proc/loadavg", O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : read(fd, to, size - 1);
+	ssize_t n = fd < 0 ? -1 : read(fd, to, READINGS_LOAD - 1);
 
 	to[n > 0 ? n : 0] = 0;
 	to[strcspn(to, "\n")] = 0;
@@ -144,7 +144,7 @@ static bool read_one(struct readings *r, int i, uint64_t now)
 {
 	struct reading_of of = { .r = r, .tool = i, .now = now, .more = true };
 	struct reading_tool *t = &r->tools[i];
-	char load[64];
+	char load[READINGS_LOAD];
 	int err;
 
 	err = sums_read(t->sums, on_row, &of);
@@ -153,7 +153,7 @@ static bool read_one(struct readings *r, int i, uint64_t now)
 			  r->opts->tools[i]->name, strerror(-err));
 		return false;
 	}
-	read_loadavg(load, sizeof(load));
+	readings_load(load);
 	if (*r->recorder)
 		recorder_reading(*r->recorder, i, now, load);
 	t->last = now;

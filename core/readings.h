@@ -38,6 +38,10 @@ void readings_close(struct readings *r);
 /* The intervals begin anew: after what had to be done before, with the run. */
 void readings_start(struct readings *r, uint64_t now);
 
+#define READINGS_LOAD 64
+/* /proc/loadavg, as rows_reading() takes it. */
+void readings_load(char to[READINGS_LOAD]);
+
 uint64_t readings_next(const struct readings *r); /* 0: none is set */
 /* Those that are due. false: that was enough, or something failed (the fault says what). */
 bool readings_due(struct readings *r, uint64_t now);

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "sums.h"
+#include "top.h"
 
 const char *const names_owner[NT_OWNER_CONNECT + 1] = {
 	[NT_OWNER_NONE] = "none",       [NT_OWNER_INHERITED] = "inherited",
@@ -183,6 +184,12 @@ bool rows_event(struct rows *rows, const void *event, size_t len)
 	return rows_print(rows, event);
 }
 
+/* The columns of "a+b". */
+struct sort {
+	const struct column *by[2];
+	const struct view *view;
+};
+
 static uint64_t number_at(const void *row, const struct column *col)
 {
 	uint64_t value = 0;
@@ -191,41 +198,60 @@ static uint64_t number_at(const void *row, const struct column *col)
 	return value;
 }
 
-/* The columns that rows are sorted by, added up: "a+b". */
-struct sort {
-	const struct column *by[2];
-};
+static bool is_sum(const struct column *col)
+{
+	return col->flags & (COL_ADD | COL_MAX);
+}
 
-static int larger_first(const void *a, const void *b, void *ctx)
+static int smaller_first(const void *a, const void *b, const struct column *col)
+{
+	uint64_t x, y;
+
+	if (col->size > sizeof(x))
+		return memcmp((const char *)a + col->off, (const char *)b + col->off, col->size);
+	x = number_at(a, col);
+	y = number_at(b, col);
+	return (x > y) - (x < y);
+}
+
+/* What is equal is in an order too: rows of a screen do not jump about. */
+static int in_order(const void *a, const void *b, void *ctx)
 {
 	const struct sort *sort = ctx;
 	uint64_t x = 0, y = 0;
-	int i;
+	int i, order = 0;
 
-	for (i = 0; i < 2 && sort->by[i]; i++) {
+	for (i = 0; i < 2 && sort->by[i] && !order; i++) {
+		if (!is_sum(sort->by[i])) {
+			order = smaller_first(a, b, sort->by[i]);
+			continue;
+		}
 		x += number_at(a, sort->by[i]);
 		y += number_at(b, sort->by[i]);
 	}
-	return x < y ? 1 : -(x > y);
+	if (!order)
+		order = (x < y) - (x > y);
+	return order ? order : view_compare(sort->view, a, b);
 }
 
-static struct sort sort_of(const struct rows *rows, const struct tool *tool)
+void rows_sort(const struct rows *rows, int i, const char *by, void *data, size_t n)
 {
-	const char *words = rows->opts->sort ? rows->opts->sort : tool->sums->sort;
+	const struct tool *tool = rows->opts->tools[i];
+	struct sort sort = { .view = rows->views[i] };
 	const struct column *col;
-	struct sort sort = { 0 };
 	size_t len;
-	int n = 0;
+	int k = 0;
 
-	while (words && n < 2) {
-		len = strcspn(words, "+");
+	while (by && k < 2) {
+		len = strcspn(by, "+");
 		for (col = tool->columns; col->name; col++)
-			if (strlen(col->name) == len && !strncmp(col->name, words, len))
-				sort.by[n] = col;
-		n++;
-		words = words[len] ? words + len + 1 : NULL;
+			if (strlen(col->name) == len && !strncmp(col->name, by, len))
+				sort.by[k] = col;
+		k++;
+		by = by[len] ? by + len + 1 : NULL;
 	}
-	return sort;
+	if (sort.by[0] && n)
+		qsort_r(data, n, tool->event_size, in_order, &sort);
 }
 
 /* strftime(3), and %L for the load average. */
@@ -244,18 +270,13 @@ static void put_title(struct rows *rows, const char *format, uint64_t time, cons
 	rows->error = out_text(rows->out, text, len);
 }
 
-static void begin_reading(struct rows *rows, int i, uint64_t time, const char *load)
+void rows_title(struct rows *rows, int i, uint64_t time, const char *load)
 {
 	const char *title = rows->opts->tools[i]->sums->title;
 	bool wanted = title && *title != '!';
 
-	rows->readings++;
-	if (rows->opts->format != OUT_TABLE)
-		return;
 	if (title && (rows->opts->title ? rows->opts->title == '+' : wanted))
 		put_title(rows, title + (*title == '!'), time, load);
-	if (!rows->error && !rows->opts->tools[i]->sums->groups[0])
-		rows->error = view_header(rows->views[i]);
 }
 
 static int by_view(const void *a, const void *b, void *view)
@@ -283,27 +304,53 @@ static void put_together(struct rows *rows, int i)
 	waiting->n = n;
 }
 
-bool rows_reading(struct rows *rows, int i, uint64_t time, const char *load)
+/* The heading of a table stands over all rows of a reading. */
+static void begin_reading(struct rows *rows, int i, size_t n, uint64_t time, const char *load)
+{
+	const struct reading *waiting = &rows->waiting[i];
+	size_t size = rows->opts->tools[i]->event_size, k;
+
+	if (rows->opts->format != OUT_TABLE)
+		return;
+	rows_title(rows, i, time, load);
+	if (rows->opts->tools[i]->sums->groups[0])
+		return;
+	for (k = 0; k < n && !rows->error; k++)
+		rows->error = view_fit(rows->views[i], waiting->data + k * size);
+	if (!rows->error)
+		rows->error = view_header(rows->views[i]);
+}
+
+static bool print_reading(struct rows *rows, int i, uint64_t time, const char *load)
 {
 	const struct tool *tool = rows->opts->tools[i];
 	struct reading *waiting = &rows->waiting[i];
 	uint64_t most = rows->opts->rows ? rows->opts->rows : tool->sums->rows;
-	struct sort sort = sort_of(rows, tool);
+	size_t n = most && most < waiting->n ? most : waiting->n, k;
 	bool more = true;
-	size_t k;
 
-	begin_reading(rows, i, time, load);
-	if (tool->sums->merged)
-		put_together(rows, i);
-	if (tool->sums->groups[0]) {
-		more = rows_groups(rows, i, waiting->data, waiting->n);
-		waiting->n = 0;
-		return more && !rows->error;
-	}
-	if (sort.by[0])
-		qsort_r(waiting->data, waiting->n, tool->event_size, larger_first, &sort);
-	for (k = 0; k < waiting->n && (!most || k < most) && more && !rows->error; k++)
+	rows_sort(rows, i, rows->opts->sort ? rows->opts->sort : tool->sums->sort, waiting->data,
+		  waiting->n);
+	begin_reading(rows, i, n, time, load);
+	if (tool->sums->groups[0])
+		return rows_groups(rows, i, waiting->data, waiting->n);
+	for (k = 0; k < n && more && !rows->error; k++)
 		more = rows_print(rows, waiting->data + k * tool->event_size);
+	return more;
+}
+
+bool rows_reading(struct rows *rows, int i, uint64_t time, const char *load)
+{
+	struct reading *waiting = &rows->waiting[i];
+	bool more = true;
+
+	if (rows->opts->tools[i]->sums->merged)
+		put_together(rows, i);
+	rows->readings++;
+	if (rows->top)
+		top_reading(rows->top, waiting, time, load);
+	else if (!rows->quiet)
+		more = print_reading(rows, i, time, load);
 	waiting->n = 0;
 	return more && !rows->error;
 }

@@ -25,6 +25,8 @@ struct rows {
 		unsigned char *data; /* rows of one tool, waiting for rows_reading() */
 		size_t n, room;
 	} waiting[SESSION_MAX_TOOLS];
+	struct top *top;         /* readings go to a screen (core/top.h); or NULL */
+	bool quiet;              /* nobody waits for a reading any more */
 	int error; /* of the output, negative errno; -EPIPE is a reader that went away */
 };
 
@@ -45,6 +47,10 @@ bool rows_event(struct rows *rows, const void *event, size_t len);
  * CLOCK_MONOTONIC; `load`: /proc/loadavg then, or "".
  */
 bool rows_reading(struct rows *rows, int tool, uint64_t time, const char *load);
+/* The title of a reading, if there is one. */
+void rows_title(struct rows *rows, int tool, uint64_t time, const char *load);
+/* Sorts rows of a tool; `by` as tool_sums.sort. */
+void rows_sort(const struct rows *rows, int tool, const char *by, void *data, size_t n);
 /* One row, now. Like rows_event(). */
 bool rows_print(struct rows *rows, const void *event);
 /*

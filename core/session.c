@@ -30,6 +30,7 @@
 #include "record.h"
 #include "rows.h"
 #include "snapshot.h"
+#include "top.h"
 
 #define BATCH_MS 50 /* while events come, the ring is looked at this often */
 
@@ -503,6 +504,10 @@ static int open_signals(struct session *s)
 	sigemptyset(&set);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGTERM);
+	if (top_wanted(s->opts)) { /* the terminal is given back first */
+		sigaddset(&set, SIGHUP);
+		sigaddset(&set, SIGQUIT);
+	}
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	s->epoll = epoll_create1(EPOLL_CLOEXEC);
 	s->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -532,6 +537,22 @@ static int open_files(struct session *s)
 	return 0;
 }
 
+static int open_screen(struct session *s)
+{
+	struct epoll_event event = { .events = EPOLLIN, .data.u32 = 3 };
+	char load[READINGS_LOAD];
+	int err;
+
+	if (!top_wanted(s->opts))
+		return 0;
+	read_clock(s);
+	readings_load(load);
+	err = top_open(&s->rows.top, &s->rows, s->signals, now(CLOCK_MONOTONIC), load);
+	if (!err && epoll_ctl(s->epoll, EPOLL_CTL_ADD, top_fd(s->rows.top), &event))
+		err = -errno;
+	return err ? fault_set(s->fault, EXIT_RUNNING, "the terminal: %s", strerror(-err)) : 0;
+}
+
 static int say_ready(struct session *s)
 {
 	const char *path = s->opts->ready_file;
@@ -555,13 +576,14 @@ static int say_ready(struct session *s)
 /* Waits for an event's wake-up, a signal, the end of the output or `timeout_ms` (-1: none). */
 static void wait_for(struct session *s, int timeout_ms)
 {
-	struct epoll_event events[3];
+	struct epoll_event events[4];
 	int i, n;
 
-	n = epoll_wait(s->epoll, events, 3, timeout_ms);
+	n = epoll_wait(s->epoll, events, 4, timeout_ms);
 	for (i = 0; i < n; i++)
 		if (events[i].data.u32 == 1 ||
-		    (events[i].data.u32 == 2 && events[i].events & EPOLLERR))
+		    (events[i].data.u32 == 2 && events[i].events & EPOLLERR) ||
+		    (events[i].data.u32 == 3 && !top_events(s->rows.top)))
 			s->stop = true;
 }
 
@@ -638,10 +660,21 @@ static void say_losses(const struct session *s)
 			st->missed);
 }
 
+/* Behind a quit or a signal the terminal is as it was; a run that came to its end leaves that. */
+static void close_screen(struct session *s)
+{
+	if (!s->rows.top)
+		return;
+	s->rows.quiet = s->stop && !s->full;
+	top_close(s->rows.top, s->full);
+}
+
 static int finish(struct session *s)
 {
 	const struct session_stats *st = &s->stats;
 	int i, err, code;
+
+	close_screen(s);
 
 	for (i = 0; i < s->n_probes; i++)
 		probe_detach(&s->probes[i]);
@@ -674,6 +707,8 @@ static void close_session(struct session *s)
 {
 	int i;
 
+	if (s->rows.top)
+		top_close(s->rows.top, false);
 	ring_buffer__free(s->ring);
 	if (s->reader)
 		munmap((void *)s->reader, getpagesize());
@@ -714,7 +749,8 @@ static int prepare(struct session *s)
 	malloc_trim(0); /* what loading needed is not needed again */
 	rows_headers(&s->rows);
 	rows_flush(&s->rows);
-	return say_ready(s);
+	code = open_screen(s);
+	return code ? code : say_ready(s);
 }
 
 static struct session *new_session(const struct session_opts *opts, struct fault *fault)

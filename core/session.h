@@ -56,6 +56,7 @@ struct session_opts {
 	struct recording *recording; /* it, when it was opened before */
 	bool replaying;
 	bool journal;
+	bool plain;               /* no screen */
 	bool explain, stats, strict, verbose, debug;
 };
 

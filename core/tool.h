@@ -64,6 +64,7 @@ enum opt_kind {
 	OPT_ROWS,    /* only so many rows of each reading */
 	OPT_TITLE,   /* tool->sums->title is printed; with a leading '!' as `target`: is not */
 	OPT_PART,    /* only rows whose text column `target` has `arg` as a part */
+	OPT_PLAIN,   /* no screen: readings one below the other on a terminal too */
 	OPT_SORT,    /* rows of a reading by a column; `target`: "word=column,word=column" */
 };
 
@@ -99,6 +100,13 @@ struct arg {
 	const char *target;
 };
 
+/* A key of the screen. The list ends with an entry without a key. */
+struct sort_key {
+	char key;
+	const char *word;    /* what it says there */
+	const char *columns; /* as tool_sums.sort */
+};
+
 /*
  * Rows that the kernel adds up (probes/sums.bpf.h) and we read at intervals. They begin with a
  * struct nt_sum. Columns with COL_ADD or COL_MAX, and histograms, are put together when a row has a
@@ -110,7 +118,11 @@ struct tool_sums {
 	uint32_t keyed;       /* bits of nt_params.flags that the key depends on; 0: it is fixed */
 	uint16_t key_size;    /* bytes that each of them adds to it: without any there is one row */
 	bool merged;          /* rows that differ in nothing shown are put together, and sorted */
-	const char *sort;     /* column, largest first; NULL: as they come */
+	/*
+	 * Column, or "a+b": the sum of two with COL_ADD, else first by a. Sums: the largest first.
+	 * NULL: as they come.
+	 */
+	const char *sort;
 	uint32_t rows;        /* most rows of a reading unless given; 0: all */
 	/*
 	 * Rows in groups, by the values of these columns (table: a line with the first two before
@@ -118,6 +130,7 @@ struct tool_sums {
 	 * missing below the number in `indexes` a row of zeros. NULL: no groups.
 	 */
 	const char *groups[3], *index, *indexes;
+	const struct sort_key *keys; /* on a terminal it has a screen (core/top.h); or NULL */
 	const char *title;    /* line before each reading in the table: strftime(3), and %L for
 				 /proc/loadavg; printed unless it begins with '!' */
 };
@@ -184,6 +197,25 @@ struct tool {
 /* Instead of both, of tools whose rows are about listeners. */
 #define ATTACH_LISTENERS                                                                           \
 	{ .what = "life of listeners", .listeners = true, .alts = { { { "nt_listener_state" } } } }
+
+/* Bytes that programs move: probes/moved.bpf.h. */
+#define ATTACH_MOVED                                                                               \
+	{ .what = "bytes sent",                                                                    \
+	  .alts = { { { "nt_sent_tp" } },                                                          \
+		    { { "nt_sent4_fexit", "nt_sent6_fexit", "nt_sendpage_fexit" },                 \
+		      "a call that was waiting at the start" },                                    \
+		    { { "nt_sent4_kprobe", "nt_sent4_kret", "nt_sent6_kprobe", "nt_sent6_kret",    \
+			"nt_sendpage_kprobe", "nt_sendpage_kret" },                                \
+		      "calls that wait while very many others do" } } },                           \
+	{ .what = "bytes received",                                                                \
+	  .alts = { { { "nt_received_tp" } },                                                      \
+		    { { "nt_received4_fexit", "nt_received6_fexit" },                              \
+		      "a call that was waiting at the start" },                                    \
+		    { { "nt_received4_kprobe", "nt_received4_kret", "nt_received6_kprobe",         \
+			"nt_received6_kret" },                                                     \
+		      "calls that wait while very many others do" } } },                           \
+	{ .what = "splice() from sockets", .optional = true,                                       \
+	  .alts = { { { "nt_spliced_fexit" } }, { { "nt_spliced_kprobe", "nt_spliced_kret" } } } }
 
 /*
  * The columns that tools share. `ev` is the tool's event, which has a struct nt_event named `head`.

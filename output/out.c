@@ -85,6 +85,12 @@ void out_set_stop(struct out *out, int fd)
 	out->stop = fd;
 }
 
+void out_set_sink(struct out *out, text_sink *sink, void *ctx)
+{
+	out->sink = sink;
+	out->sink_ctx = ctx;
+}
+
 int out_wait(const struct out *out, int fd)
 {
 	struct pollfd fds[2] = { { .fd = fd, .events = POLLOUT },
@@ -112,6 +118,8 @@ static int write_all(struct out *out, const char *text, size_t len)
 	ssize_t n;
 	int err;
 
+	if (out->sink)
+		return out->sink(out->sink_ctx, text, len);
 	while (len) {
 		err = out->may_block ? out_wait(out, out->fd) : 0;
 		if (err)

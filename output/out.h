@@ -93,6 +93,10 @@ void view_free(struct view *view);
  */
 int view_row(struct view *view, const void *row);
 int view_header(struct view *view);
+/* The table's columns become wide enough for a row that will follow. */
+int view_fit(struct view *view, const void *row);
+/* The table's columns are as narrow again as they were before any row. */
+void view_narrow(struct view *view);
 
 /*
  * Orders rows by what they show, sums and histograms not counted. 0: they differ in nothing else.
@@ -116,6 +120,10 @@ void columns_help(FILE *to, const struct column *columns);
  * ends with NUL unless size is 0.
  */
 size_t cell_text(char *buf, size_t size, const struct column *col, const void *row);
+
+/* Another way for what is buffered than to the descriptor; NULL: none. 0 or -errno. */
+typedef int text_sink(void *ctx, const char *text, size_t len);
+void out_set_sink(struct out *out, text_sink *sink, void *ctx);
 
 /* Appends plain text lines (a summary, a screen title) in the order of the rows. */
 int out_text(struct out *out, const char *text, size_t len);

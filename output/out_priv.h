@@ -14,6 +14,8 @@ struct out {
 	int stop;                /* see out_set_stop() */
 	bool may_block;          /* fd is no regular file */
 	int err;                 /* of the first failed write, negative */
+	text_sink *sink;         /* takes what would be written; or NULL */
+	void *sink_ctx;
 	enum out_format format;
 	bool header;
 	bool has_first;
@@ -35,7 +37,7 @@ struct field {
 	const struct column *col;
 	char *lead;              /* what stands before the value, in whole blocks */
 	size_t lead_len;
-	size_t width;            /* table only */
+	size_t width, least;     /* table only: now, and without any row */
 	bool left, last;
 };
 

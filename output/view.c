@@ -220,6 +220,7 @@ static int prepare_field(struct view *view, struct field *f, const struct column
 		if (is_tool && f->lead_len > f->width)
 			f->width = f->lead_len;
 	}
+	f->least = f->width;
 	return f->lead ? 0 : -ENOMEM;
 }
 
@@ -347,6 +348,12 @@ int view_header(struct view *view)
 	return put_header(view);
 }
 
+void view_narrow(struct view *view)
+{
+	for (struct field *f = view->fields; f < view->fields + view->n; f++)
+		f->width = f->least;
+}
+
 static inline char *put_row(struct view *view, char *p, const void *row)
 {
 	if (view->hist)
@@ -361,6 +368,25 @@ static inline char *put_row(struct view *view, char *p, const void *row)
 	}
 }
 
+/* The row behind what is in the buffer; NULL: no memory. */
+static char *place_row(struct view *view, const void *row)
+{
+	struct out *out = view->out;
+
+	if (!out->has_first && view->time) {
+		out->first = cell_load((const char *)row + view->time->off, view->time->size);
+		out->has_first = true;
+	}
+	return put_row(view, out->buf + out->len, row);
+}
+
+int view_fit(struct view *view, const void *row)
+{
+	int err = out_reserve(view->out);
+
+	return err ? err : place_row(view, row) ? 0 : -ENOMEM;
+}
+
 int view_row(struct view *view, const void *row)
 {
 	struct out *out = view->out;
@@ -373,11 +399,7 @@ int view_row(struct view *view, const void *row)
 		err = out_reserve(out);
 	if (err)
 		return err;
-	if (!out->has_first && view->time) {
-		out->first = cell_load((const char *)row + view->time->off, view->time->size);
-		out->has_first = true;
-	}
-	p = put_row(view, out->buf + out->len, row);
+	p = place_row(view, row);
 	if (!p)
 		return -ENOMEM;
 	out->len = (size_t)(p - out->buf);

@@ -212,6 +212,8 @@ typedef struct {
 struct sock_common {
 	__be32 skc_daddr;
 	__be32 skc_rcv_saddr;
+	__u32 skc_hash;     /* of namespace, addresses and ports; stays when it is unhashed */
+	__u32 skc_portpair; /* skc_dport and skc_num */
 	__be16 skc_dport;
 	__u16 skc_num;
 	unsigned short skc_family;

@@ -7,6 +7,7 @@ In a guest started with --icount a nanosecond is an instruction, and the figures
 import argparse
 import json
 import os
+import socket
 import subprocess
 import sys
 import tempfile
@@ -118,6 +119,46 @@ def measure_programs(name, command, args, ready):
     open(switch, "w").write("0")
 
 
+def calls(n):
+    """ns a send() and a recv() of 100 bytes, on one connection over loopback."""
+    block, together = bytes(100), 50
+    server = socket.create_server(("127.0.0.1", 0))
+    client = socket.create_connection(server.getsockname())
+    peer, _ = server.accept()
+    sent = received = 0
+    for _ in range(n // together):
+        began = time.perf_counter_ns()
+        for _ in range(together):
+            client.send(block)
+        between = time.perf_counter_ns()
+        for _ in range(together):
+            peer.recv(100)
+        sent += between - began
+        received += time.perf_counter_ns() - between
+    return sent / n, received / n
+
+
+def measure_calls(args):
+    """What a tool that counts bytes adds to each call."""
+    calls(args.calls)
+    base = [min(found) for found in zip(*(calls(args.calls) for _ in range(3)))]
+    print(f"untraced: {base[0]:,.0f} a send(), {base[1]:,.0f} a recv()")
+    runs = [(f"nettrace {args.tool}", [args.nettrace, args.tool, "-o", "json", "--ready-file", "@READY@"], "file"),
+            (f"libbpf-tools {args.tool}", [args.other, "-C", "1000"], "fds")]
+    for name, command, ready in runs:
+        if not command[0] or not os.path.exists(command[0]):
+            continue
+        flag = f"{tempfile.mkdtemp()}/ready"
+        tool = subprocess.Popen([w.replace("@READY@", flag) for w in command], stdout=subprocess.DEVNULL,
+                                stderr=subprocess.DEVNULL)
+        wait_until(lambda: os.path.exists(flag) if ready == "file" else is_attached(tool.pid))
+        calls(args.calls)
+        found = [min(both) for both in zip(*(calls(args.calls) for _ in range(3)))]
+        print(f"{name:28} adds {found[0] - base[0]:,.0f} to a send(), {found[1] - base[1]:,.0f} to a recv()")
+        tool.send_signal(2)
+        tool.wait()
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--nettrace", required=True)
@@ -125,7 +166,11 @@ def main():
     parser.add_argument("--connections", type=int, default=1000)
     parser.add_argument("--tool", default="tcplife")
     parser.add_argument("--other", help="libbpf-tools' tool of that name, if it is there")
+    parser.add_argument("--calls", type=int, help="so many send() and recv() instead of connections")
     args = parser.parse_args()
+    if args.calls:
+        measure_calls(args)
+        return
 
     churn(args)  # warm: slabs, routes, page cache
     base = min(churn(args)["cpu_seconds"] for _ in range(3)) * 1e9

@@ -14,6 +14,16 @@ cp "$here"/*.py "$share/bench"
 cp -r "$here/../live" "$share/live"
 
 echo "binary: $(stat -c %s "$nettrace") bytes"
+echo
+echo "this host ($(uname -r)), ns a call"
+python3 -B "$here/cost.py" --tool tcptop --nettrace "$nettrace" --churn "$churn" --calls 200000
+for guest in ${GUESTS:-6.1}; do
+	echo
+	echo "guest $guest, one CPU, instructions a call"
+	"$here/../vm/run.sh" --icount --share "$share" "$guest" -- \
+		python3 -B /share/bench/cost.py --tool tcptop --nettrace /share/nettrace \
+		--churn /share/churn --calls 20000 --other /usr/sbin/tcptop || echo "guest $guest: not measured"
+done
 for tool in tcplife tcpstates tcpaccept tcpconnect tcpconnlat tcptracer softirqs; do
 	echo
 	echo "this host ($(uname -r)), ns, 20000 connections"

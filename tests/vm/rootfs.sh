@@ -25,13 +25,13 @@ programs=(
 	dash:dash bash:bash python3:python3 curl:curl
 	ip:iproute2 ss:iproute2 tc:iproute2 nstat:iproute2
 	iptables:iptables ip6tables:iptables nft:nftables modprobe:kmod
-	nginx:nginx-light ab:apache2-utils
+	nginx:nginx-light ab:apache2-utils iperf3:iperf3
 )
 # whole packages, all of them essential in Debian: scripts work as on the host, and busybox's env,
 # timeout, xargs and so on would start busybox's own ip instead of the real one
 essential=(coreutils diffutils findutils grep gzip hostname mawk sed tar util-linux)
 # taken when they are there
-optional=(bpftool ethtool strace tcplife tcpstates ps pgrep pkill sysctl free top lsof jq)
+optional=(bpftool ethtool strace tcplife tcpstates tcptop ps pgrep pkill sysctl free top lsof jq)
 
 if [[ $arch == amd64 ]]; then
 	missing=()
