@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Payload that programs send and receive on TCP and MPTCP sockets: what the calls returned. The
- * includer defines on_moved(), the body of all hooks below. Its `sk` may be a struct mptcp_sock, and
- * is not locked; `bytes` is not 0; the current task made the call.
+ * includer defines on_moved(), the body of all hooks below. Its `sk` may be a struct mptcp_sock,
+ * and is not locked; `bytes` is not 0; the current task made the call.
  *
  * All that a program does with a socket goes through its protocol's sendmsg() and recvmsg(): also
  * sendfile() and splice() to it (MSG_SPLICE_PAGES since 6.5, sendpage before), io_uring, kernel-TLS
