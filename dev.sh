@@ -157,13 +157,20 @@ run_tests() {
 	return $failed
 }
 
+package() {
+	need rpm python3
+	build
+	quiet cpack --config build/CPackConfig.cmake -B build/packages
+	ls build/packages/*.{deb,rpm,tar.gz}
+}
+
 case ${1:-} in
 demo) demo ;;
 test) shift && run_tests "$@" ;;
 bench) build ON && need libbpf-tools $(cat tests/vm/packages) && tests/bench/run.sh build/nettrace build/tests/churn ;;
 run) shift && build >&2 && as_root build/nettrace "$@" ;;
 build) build ;;
-package) need rpm python3 && build && quiet cpack --config build/CPackConfig.cmake && ls build/packages/*.{deb,rpm,tar.gz} ;;
+package) package ;;
 '' | help | --help | -h) usage ;;
 *)
 	echo "dev.sh: '$1' is no command" >&2
