@@ -12,9 +12,11 @@ usage() {
 	cat <<-'END'
 		./dev.sh demo            trace a few real downloads on this host
 		./dev.sh test [REGEX]    all tests: unit, replay, meta, fuzz, live, and live in guest kernels
+		./dev.sh test --full     these, and some live ones on arm64
 		./dev.sh bench           what tracing costs, next to libbpf-tools
 		./dev.sh run TOOL ARGS   build and run a tool
 		./dev.sh build           build/nettrace
+		./dev.sh build-arm64     build/arm64/nettrace, by a cross compiler
 		./dev.sh package         .deb, .rpm and .tar.gz in build/packages
 	END
 }
@@ -73,6 +75,18 @@ build() {
 	need $build_packages
 	quiet cmake -S . -B build -DNETTRACE_TESTS="${1:-OFF}"
 	quiet cmake --build build -j"$(nproc)"
+}
+
+# 77: the libraries for arm64 cannot be fetched here.
+build_arm64() {
+	local sysroot
+
+	need gcc-aarch64-linux-gnu libc6-dev-arm64-cross apt debian-archive-keyring
+	build "${1:-OFF}"
+	sysroot=$(tests/vm/sysroot.sh arm64) || return
+	quiet cmake -S . -B build/arm64 -DCMAKE_TOOLCHAIN_FILE="$PWD/docs/packaging/aarch64.cmake" \
+		-DNETTRACE_SYSROOT="$sysroot" -DNETTRACE_NATIVE="$PWD/build/nettrace" -DNETTRACE_TESTS="${1:-OFF}" || return
+	quiet cmake --build build/arm64 -j"$(nproc)"
 }
 
 demo() {
@@ -141,20 +155,44 @@ tally() {
 }
 
 run_tests() {
-	local failed=0 only=${1:-.} last=Testing/Temporary/LastTest.log
-	local log=build/$last asan=build/asan/$last
+	local failed=0 full='' status=0 only last=Testing/Temporary/LastTest.log
+	local log=build/$last asan=build/asan/$last arm64=build/arm64/$last
 
+	if [[ ${1:-} == --full ]]; then
+		full=1
+		shift
+	fi
+	only=${1:-.}
 	need $build_packages $test_packages
 	test_trees
-	rm -f $log $asan build/fuzz/run.log
+	rm -f $log $asan $arm64 build/fuzz/run.log
 	fuzz >build/fuzz/run.log || failed=1
 	cat build/fuzz/run.log
 	ctest --test-dir build/asan -L 'unit|replay' -R "$only" --output-on-failure --no-tests=ignore || failed=1
 	# Guests side by side: each has one thread, and waits now and then.
 	ctest --test-dir build -j $(($(nproc) + 1)) -R "$only" --output-on-failure --no-tests=ignore || failed=1
-	grep -hE '^(FAIL|skip|SKIP|GUEST SKIPPED|MOVING)' $log $asan 2>/dev/null || true
-	tally $(ls $log $asan build/fuzz/run.log 2>/dev/null) || failed=1
+	if [[ -n $full ]]; then
+		need qemu-system-arm
+		build_arm64 ON || status=$?
+		if ((status == 77)); then
+			mkdir -p "$(dirname $arm64)"
+			echo "GUEST SKIPPED: no libraries for arm64: nothing was tested there" >$arm64
+		elif ((status)); then
+			failed=1
+		else
+			ctest --test-dir build/arm64 -L vm -R "$only" --output-on-failure --no-tests=ignore || failed=1
+		fi
+	fi
+	grep -hE '^(FAIL|skip|SKIP|GUEST SKIPPED|MOVING)' $log $asan $arm64 2>/dev/null || true
+	tally $(ls $log $asan $arm64 build/fuzz/run.log 2>/dev/null) || failed=1
 	return $failed
+}
+
+package() {
+	need rpm python3
+	build
+	quiet cpack --config build/CPackConfig.cmake -B build/packages
+	ls build/packages/*.{deb,rpm,tar.gz}
 }
 
 case ${1:-} in
@@ -163,10 +201,8 @@ test) shift && run_tests "$@" ;;
 bench) build ON && need libbpf-tools $(cat tests/vm/packages) && tests/bench/run.sh build/nettrace build/tests/churn ;;
 run) shift && build >&2 && as_root build/nettrace "$@" ;;
 build) build ;;
-package)
-	need rpm python3 && build && quiet cpack --config build/CPackConfig.cmake &&
-		ls build/packages/*.{deb,rpm,tar.gz}
-	;;
+build-arm64) build_arm64 ;;
+package) package ;;
 '' | help | --help | -h) usage ;;
 *)
 	echo "dev.sh: '$1' is no command" >&2

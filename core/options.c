@@ -709,6 +709,7 @@ void options_parse(struct session_opts *opts, const char *name, bool replay, int
 	doc = doc_of(&p);
 	argp.doc = doc;
 	argp_err_exit_status = EXIT_USAGE;
+	argp_program_version = "nettrace " NETTRACE_VERSION;
 	argv[0] = (char *)name;
 	if (argp_parse(&argp, argc, argv, 0, NULL, &p))
 		exit(EXIT_USAGE);

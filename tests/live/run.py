@@ -148,6 +148,7 @@ def parse():
                         help="of counts (1; 0.1 unless the kernel is native)")
     parser.add_argument("--limit", type=float,
                         help="seconds a test may take (300; 240 unless native)")
+    parser.add_argument("--results", metavar="FILE", help="write what came of each test, for compatibility.py")
     parser.add_argument("-v", "--verbose", action="store_true",
                         help="seconds of each test; tracebacks of failed ones on stderr")
     options = parser.parse_args()
@@ -179,6 +180,7 @@ def main():
     skips = read_skips(options.kernel)
     unknown = set(skips) - {name for name, _ in cases()}
     count = {"ok": 0, "FAIL": 0, "skip": 0}
+    results = {}
     for name in sorted(unknown):
         print(f"FAIL {name}: skips.txt names it, and there is no such test")
         count["FAIL"] += 1
@@ -192,6 +194,7 @@ def main():
             if not native:
                 print(f"try {again + 1} of {name} failed: {' '.join(reason.split())}", flush=True)
         count[outcome] += 1
+        results[name] = [outcome, skips.get(name, reason)]
         tail = f": {' '.join(reason.split())}" if reason else ""
         if options.verbose:
             tail += f" [{seconds:.1f} s]"
@@ -199,6 +202,10 @@ def main():
         if options.verbose and outcome == "FAIL":
             print("\n".join("    " + line for line in log.splitlines()), file=sys.stderr,
                   flush=True)
+    if options.results:
+        with open(options.results, "w", encoding="utf-8") as file:
+            json.dump({"kernel": options.kernel, "release": os.uname().release, "machine": os.uname().machine,
+                       "tests": results}, file, indent=1)
     print(f"{count['ok']} passed, {count['FAIL']} failed, {count['skip']} skipped")
     return 1 if count["FAIL"] else 0
 

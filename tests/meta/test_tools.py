@@ -37,51 +37,6 @@ OWN = {
     "sofdsnoop": "action sock_fd socket fd name",
 }
 
-FAMILY = ["-4", "-6", "--ipv4", "--ipv6"]
-MAPS = ["--cgroupmap /sys/fs/bpf/none", "--mntnsmap /sys/fs/bpf/none"]
-PID = ["-p 1", "--pid 1"]
-
-# Every option of bcc's tool of that name (and libbpf-tools' where the letter is free).
-BCC = {
-    "sofdsnoop": ["-T", "--timestamp", *PID, "-t 1", "--tid 1", "-n name", "--name name", "-d 1",
-                  "--duration 1"],
-    "tcptop": ["-C", "--noclear", "-S", "--nosummary", *PID, *FAMILY, *MAPS, "-s all",
-               "--sort sent", "--sort received", "-r 5", "--rows 5"],
-    "tcplife": ["-T", "--time", "-t", "--timestamp", "-w", "--wide", "-s", "--csv", *PID,
-                "-L 80,443", "-D 80,443", "--localport 80", "--remoteport 80", *FAMILY],
-    "tcptracer": ["-t", "--timestamp", *PID, "-N 4026531840", "--netns 4026531840", *MAPS, *FAMILY,
-                  "-v", "--verbose", "-U", "--print-uid", "-u 0", "--uid 0"],
-    "tcpconnect": ["-t", "--timestamp", *PID, "-P 80,443", "--port 80,443", *FAMILY, "-L", "-s",
-                   "--source-port", "-U",
-                   "--print-uid", "-u 0", "--uid 0", "-c", "--count", "-d", "--dns", *MAPS],
-    "tcpaccept": ["-T", "--time", "-t", "--timestamp", *PID, "-P 80,443", "--port 80", *FAMILY,
-                  *MAPS],
-    "tcpconnlat": ["-t", "--timestamp", *PID, "-L", *FAMILY, "-v", "--verbose"],
-    "tcpretrans": ["-s", "--sequence", "-l", "--lossprobe", "-c", "--count", *FAMILY],
-    "tcpsubnet": ["-v", "--verbose", "-J", "--json", "-f b", "-f k", "-f m", "-f B", "-f K",
-                  "--format M", "-i 2", "--interval 2"],
-    "tcpdrop": [*FAMILY, "--netns-id 4026531840", "--pid-netns 1"],
-    "tcpstates": ["-T", "--time", "-t", "--timestamp", "-w", "--wide", "-s", "--csv", "-L 80,443",
-                  "--localport 80", "-D 80,443", "--remoteport 80", "-Y", "--journal", *FAMILY],
-    "tcprtt": ["-i 1", "--interval 1", "-d 1", "--duration 1", "-T", "--timestamp", "-m",
-               "--milliseconds", "-p 80",
-               "--lport 80", "-P 80", "--rport 80", "-a 127.0.0.1", "--laddr ::1", "-A 127.0.0.1",
-               "--raddr ::1", "-b",
-               "--byladdr", "-B", "--byraddr", "-e", "--extension", *FAMILY, "-D", "--debug"],
-    "tcpsynbl": [*FAMILY, "-T", "--timestamp"],
-    "solisten": [*PID, "-n 4026531840", "--netns 4026531840", "--show-netns", "-t", "--timestamp"],
-    "netqtop": ["-n lo", "--name lo", "-n lo -i 0.5", "-n lo --interval 1", "-n lo -t",
-                "-n lo --throughput"],
-    "softirqs": ["-T", "--timestamp", "-N", "--nanoseconds", "-C", "--events", "--count", "-d",
-                 "--dist", "--distributed", "-c 0", "--cpu 0"],
-}
-
-# Arguments without a dash.
-POSITIONAL = {
-    "tcptop": ["5", "5 3"], "tcpconnlat": ["1", "0.5"], "tcpsubnet": ["10.0.0.0/8,127.0.0.1/32"],
-    "tcpsynbl": ["5", "5 3"], "softirqs": ["5", "5 3"],
-}
-
 passed = failed = 0
 
 
@@ -206,7 +161,7 @@ def check_help(tool, registry):
     check(f"{name}.registry.help", missing([word for option in own for word in spellings(option)], text))
     check(f"{name}.help.own-text",
           [spellings(o) for o in own if not o["help"]])
-    known = {"--" + option["name"] for option in own if option["name"]} | {"--help", "--usage"}
+    known = {"--" + option["name"] for option in own if option["name"]} | {"--help", "--usage", "--version"}
     check(f"{name}.help.complete",
           [w for w in re.findall(r"(?m)^ {2,6}(?:-\S, )?(--[a-z0-9-]+)", text) if w not in known])
     check(f"{name}.registry.letters", [o for o in own if o["letter"] and
@@ -227,17 +182,6 @@ def check_examples(name, text):
                          line):  # what this host may not have
             words = shlex.split(line)
             check(f"{name}.example {line}", quiet(run(*words, "--columns", "help")))
-
-
-def check_bcc(name):
-    if name not in BCC:
-        check(f"{name}.bcc", "the table in this test does not know bcc's options of this tool")
-    for words in BCC.get(name, []):
-        check(f"{name}.bcc {words}", quiet(run(name, *words.split(), "--columns", "help")))
-    for words in POSITIONAL.get(name, []):
-        # Arguments are looked at behind all options: any answer but "wrong usage" will do.
-        code, _, err = run(name, *words.split(), "--explain")
-        check(f"{name}.bcc {words}", None if code in (0, 3, 4) else f"exit code {code}: {err}")
 
 
 def check_files(name):
@@ -315,7 +259,6 @@ def main():
         check_summary(tool)
         check_columns(tool)
         check_help(tool, registry)
-        check_bcc(tool["name"])
         check_files(tool["name"])
         check_usage(tool["name"])
     check_registry(registry)

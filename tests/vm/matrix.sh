@@ -1,11 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-# The live tests in one guest: matrix.sh NAME NETTRACE CHURN
+# The live tests in one guest: matrix.sh NAME NETTRACE CHURN [RESULTS]. In a guest of another architecture those that
+# tests/vm/foreign names. What came of each is put into the directory RESULTS.
 # Exit status 77: the guest's kernel cannot be fetched here. A moving guest that is newer than the last one that passed
 # (tests/vm/passed) may fail: that is told and counted, but does not fail the run.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
-name=$1 nettrace=$2 churn=$3
+name=$1 nettrace=$2 churn=$3 results=${4:-}
 
 status=0
 kernel=$("$here/fetch.sh" "$name") || status=$?
@@ -16,14 +17,22 @@ fi
 ((status == 0)) || exit "$status"
 
 share=$(mktemp -d)
-trap 'rm -rf "$share"' EXIT
+out=$(mktemp -d)
+trap 'rm -rf "$share" "$out"' EXIT
+only=.
+grep -q "^$name[[:space:]]*amd64" "$here/kernels" || only=$(grep -v '^#' "$here/foreign")
 cp "$nettrace" "$share/nettrace"
 cp "$churn" "$share/churn"
 cp -r "$here/../live" "$share/live"
 cp -r "$here/../bench" "$share/bench"
 
-"$here/run.sh" --timeout 2600 --share "$share" "$name" -- \
-	"uname -r; python3 /share/live/run.py --bin /share/nettrace --churn /share/churn --kernel $name" || status=$?
+"$here/run.sh" --timeout 2600 --share "$share" --out "$out" "$name" -- \
+	"uname -r; python3 /share/live/run.py --bin /share/nettrace --churn /share/churn --kernel $name \
+		--only '$only' --results /out/$name.json" || status=$?
+if [[ -n $results && -s $out/$name.json ]]; then
+	mkdir -p "$results"
+	cp "$out/$name.json" "$results/"
+fi
 
 release=$(cat "$kernel/release")
 if ((status)) && grep -q "^$name[[:space:]].*moving" "$here/kernels" &&
