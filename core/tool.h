@@ -215,7 +215,11 @@ struct tool {
 			"nt_received6_kret" },                                                     \
 		      "calls that wait while very many others do" } } },                           \
 	{ .what = "splice() from sockets", .optional = true,                                       \
-	  .alts = { { { "nt_spliced_fexit" } }, { { "nt_spliced_kprobe", "nt_spliced_kret" } } } }
+	  .alts = { { { "nt_spliced_fexit", "nt_mptcp_spliced_fexit" } },                          \
+		    { { "nt_spliced_fexit" } },                                                    \
+		    { { "nt_spliced_kprobe", "nt_spliced_kret", "nt_mptcp_spliced_kprobe",         \
+			"nt_mptcp_spliced_kret" } },                                               \
+		    { { "nt_spliced_kprobe", "nt_spliced_kret" } } } }
 
 /*
  * The columns that tools share. `ev` is the tool's event, which has a struct nt_event named `head`.

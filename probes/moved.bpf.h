@@ -7,7 +7,8 @@
  * All that a program does with a socket goes through its protocol's sendmsg() and recvmsg(): also
  * sendfile() and splice() to it (MSG_SPLICE_PAGES since 6.5, sendpage before), io_uring, kernel-TLS
  * (plain text). They are looked at one level above TCP, so MPTCP's subflows, which no program sees,
- * are not counted again. splice() from a socket is another way out (tcp_splice_read()).
+ * are not counted again. splice() from a socket is another way out; where MPTCP has none of its own
+ * (mptcp_splice_read()) it goes through recvmsg().
  */
 #ifndef NT_MOVED_BPF_H
 #define NT_MOVED_BPF_H
@@ -86,6 +87,13 @@ int BPF_PROG(nt_received6_fexit, struct socket *socket, void *msg, __u64 size, i
 
 SEC("fexit/tcp_splice_read")
 int BPF_PROG(nt_spliced_fexit, struct socket *socket, void *pos, void *pipe, __u64 len,
+	     unsigned int flags, long ret)
+{
+	return nt_on_moved(socket->sk, ret, NT_RECEIVED, NT_DIRECT);
+}
+
+SEC("fexit/mptcp_splice_read")
+int BPF_PROG(nt_mptcp_spliced_fexit, struct socket *socket, void *pos, void *pipe, __u64 len,
 	     unsigned int flags, long ret)
 {
 	return nt_on_moved(socket->sk, ret, NT_RECEIVED, NT_DIRECT);
@@ -189,6 +197,18 @@ int BPF_KPROBE(nt_spliced_kprobe, struct socket *socket)
 
 SEC("kretprobe/tcp_splice_read")
 int BPF_KRETPROBE(nt_spliced_kret, long ret)
+{
+	return nt_on_move_end(ret, NT_RECEIVED);
+}
+
+SEC("kprobe/mptcp_splice_read")
+int BPF_KPROBE(nt_mptcp_spliced_kprobe, struct socket *socket)
+{
+	return nt_on_move(socket, true);
+}
+
+SEC("kretprobe/mptcp_splice_read")
+int BPF_KRETPROBE(nt_mptcp_spliced_kret, long ret)
 {
 	return nt_on_move_end(ret, NT_RECEIVED);
 }
