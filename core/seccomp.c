@@ -45,6 +45,8 @@ static const int always[] = {
 	SYS_exit, SYS_exit_group, SYS_rt_sigreturn, SYS_rt_sigprocmask, SYS_rt_sigaction,
 	SYS_getpid, SYS_gettid, SYS_getuid, SYS_geteuid, SYS_getgid, SYS_getegid, SYS_sched_yield,
 	SYS_sched_getaffinity, SYS_uname,
+	/* the journal's socket again, when journald was started anew; signals as events */
+	SYS_connect, SYS_signalfd4, SYS_epoll_create1,
 #ifdef SYS_epoll_wait
 	SYS_epoll_wait,
 #endif
@@ -152,6 +154,7 @@ static void allow_without(struct writer *w, int call, int i, unsigned int bits)
 
 int seccomp_program(struct sock_filter *insns)
 {
+	const unsigned int own = getpid();
 	struct writer w = { .insns = insns };
 	size_t i;
 
@@ -167,6 +170,7 @@ int seccomp_program(struct sock_filter *insns)
 		allow(&w, always[i]);
 	allow_values(&w, SYS_bpf, 0, map_commands, sizeof(map_commands) / sizeof(*map_commands));
 	allow_values(&w, SYS_ioctl, 1, ioctls, sizeof(ioctls) / sizeof(*ioctls));
+	allow_values(&w, SYS_tgkill, 0, &own, 1); /* raise() */
 	allow_without(&w, SYS_openat, 2, OPEN_FORBIDDEN);
 	allow_without(&w, SYS_mmap, 2, PROT_EXEC);
 	allow_without(&w, SYS_mprotect, 2, PROT_EXEC);

@@ -51,27 +51,7 @@ def given_away(pid):
 
 def reads_without_bpf():
     """Whether this kernel lets those read a map who hold it and nothing else (since 5.19)."""
-    with open("/proc/sys/kernel/unprivileged_bpf_disabled") as file:
-        if file.read().strip() == "0":
-            return True
-    read, write = os.pipe()
-    pid = os.fork()
-    if not pid:
-        found = nt.bpf.maps()
-        nt.become_nobody_with()
-        os.write(write, b"y" if can_read(found) else b"n")
-        os._exit(0)
-    os.waitpid(pid, 0)
-    os.close(write)
-    return os.read(read, 1) == b"y"
-
-
-def can_read(maps):
-    try:
-        nt.bpf.count_keys(maps[0])
-    except OSError as error:
-        return error.errno != 1
-    return True
+    return nt.bpf.readable_by(nt.become_nobody_with)
 
 
 def test_given_away():
@@ -196,6 +176,42 @@ def test_stopped_and_continued():
     nt.quiet(space)
     trace.wait_rows(2)
     trace.stop()
+
+
+def test_needs_of_owners():
+    """
+    Who held a socket before: with CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH it is known, and the
+    namespace of the tool's own needs no more.
+    """
+    path = copy_of_tool()
+    space = nt.Space()
+    server, client = Peer(space, "server", uid=USER), Peer(space, "client", uid=USER)
+    listener = server.listen("127.0.0.1")
+
+    def session(*caps):
+        def become():
+            with contextlib.suppress(ValueError):
+                resource.setrlimit(resource.RLIMIT_MEMLOCK, (-1, -1))
+            nt.enter(space.path)
+            nt.become_nobody_with(*caps)
+        c = client.connect("127.0.0.1", server.name(listener))
+        s = server.accept(listener)
+        port, directory = client.name(c), nt.temp_dir()
+        os.chmod(directory, 0o777)
+        trace = Trace("--json", argv=[path, "tcpstates"], before=become, directory=directory,
+                      spaces=[space])
+        client.close(c)
+        server.end(s)
+        server.close(s)
+        nt.quiet(space)
+        trace.stop()
+        row = trace.row(rport=port, old_state="ESTABLISHED")  # a packet brings this about
+        return row["owner"], row["pid"]
+
+    caps = (nt.CAP_BPF, nt.CAP_PERFMON)
+    equal(session(*caps, nt.CAP_SYS_PTRACE, nt.CAP_DAC_READ_SEARCH),
+          ("snapshot", server.pid), "with them")
+    equal(session(*caps), ("none", None), "without")
 
 
 def test_needs():

@@ -15,6 +15,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <unistd.h>
 
 #include "seccomp.h"
 
@@ -84,12 +85,13 @@ static void allowed(void **state)
 	assert_int_equal(call(SYS_bpf, BPF_OBJ_GET_INFO_BY_FD, 0, 0), SECCOMP_RET_ALLOW);
 	assert_int_equal(call(SYS_ioctl, 0, TIOCGWINSZ, 0), SECCOMP_RET_ALLOW);
 	assert_int_equal(call(SYS_ioctl, 0, TCSETS, 0), SECCOMP_RET_ALLOW);
+	assert_int_equal(call(SYS_tgkill, getpid(), 0, 0), SECCOMP_RET_ALLOW);
 }
 
 static void refused(void **state)
 {
 	static const int calls[] = { SYS_execve, SYS_execveat, SYS_clone, SYS_ptrace, SYS_mount,
-				     SYS_socket, SYS_connect, SYS_unlinkat, SYS_renameat2,
+				     SYS_socket, SYS_bind, SYS_unlinkat, SYS_renameat2,
 				     SYS_setns, SYS_unshare, SYS_perf_event_open, SYS_kill,
 				     SYS_open_by_handle_at, SYS_init_module, SYS_setresuid,
 				     SYS_prctl, SYS_seccomp, SYS_process_vm_writev, 100000 };
@@ -111,6 +113,7 @@ static void refused(void **state)
 	assert_int_equal(call(SYS_mmap, 0, 0, PROT_READ | PROT_EXEC), REFUSED);
 	assert_int_equal(call(SYS_mprotect, 0, 0, PROT_EXEC), REFUSED);
 	assert_int_equal(call(SYS_ioctl, 0, TIOCSTI, 0), REFUSED);
+	assert_int_equal(call(SYS_tgkill, getpid() + 1, 0, 0), REFUSED);
 }
 
 static void other_architectures(void **state)
