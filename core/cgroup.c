@@ -20,6 +20,7 @@
 #define BUCKETS 4096
 #define MAX_MOUNTS 64
 #define RETRY_NS 1000000000ull
+#define MIN_PAUSE_NS 20000000ull /* between two walks */
 #define KERNFS_HANDLE 0xfe    /* FILEID_KERNFS, include/linux/exportfs.h (5.5) */
 #define MIN_CONTAINER_WORD 4  /* digits that a user must give */
 #define MIN_CONTAINER_ID 12   /* digits that make a name a container's */
@@ -375,6 +376,19 @@ void cgroups_free(struct cgroups *cgroups)
 	free(cgroups);
 }
 
+/*
+ * When the tree may be walked again: often enough that a cgroup which lives shortly gets its name,
+ * and not so often that it takes more than a twentieth of the time.
+ */
+static uint64_t pace(uint64_t began)
+{
+	uint64_t ended = now_ns(), pause = 20 * (ended - began);
+
+	if (pause < MIN_PAUSE_NS)
+		pause = MIN_PAUSE_NS;
+	return ended + (pause < RETRY_NS ? pause : RETRY_NS);
+}
+
 const char *cgroups_path(struct cgroups *cgroups, uint64_t id)
 {
 	struct entry *entry = find_entry(cgroups, id);
@@ -395,8 +409,8 @@ const char *cgroups_path(struct cgroups *cgroups, uint64_t id)
 	if (!cgroups->no_handles)
 		entry->path = path_by_handle(cgroups, id);
 	if (cgroups->no_handles && now >= cgroups->next_walk) {
-		cgroups->next_walk = now + RETRY_NS;
 		note_all(cgroups);
+		cgroups->next_walk = pace(now);
 	} else if (cgroups->no_handles) {
 		entry->retry = cgroups->next_walk;
 	}

@@ -12,6 +12,8 @@
 #include <unistd.h>
 #include <zlib.h>
 
+#include "files.h"
+
 #define RECORD_VERSION 1
 #define RECORD_ORDER 0x01020304u
 #define RECORD_MAX_BLOCK (1 << 20)
@@ -111,9 +113,9 @@ int recorder_open(struct recorder **out, const char *path, const struct tool *co
 
 	if (!rec)
 		return -ENOMEM;
-	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+	fd = files_create(path, 0600);
 	if (fd < 0) {
-		err = -errno;
+		err = fd;
 		goto free_rec;
 	}
 	rec->file = fdopen(fd, "w");

@@ -23,12 +23,14 @@
 
 #include "caps.h"
 #include "cgroup1.h"
+#include "files.h"
 #include "merge.h"
 #include "pinned.h"
 #include "probe.h"
 #include "readings.h"
 #include "record.h"
 #include "rows.h"
+#include "sandbox.h"
 #include "snapshot.h"
 #include "top.h"
 
@@ -533,7 +535,33 @@ static int open_files(struct session *s)
 	err = recorder_open(&s->recorder, opts->record, opts->tools, opts->n_tools);
 	if (err)
 		return fault_set(s->fault, EXIT_RUNNING, "--record: '%s': %s", opts->record,
-				 strerror(-err));
+				 files_error(err));
+	return 0;
+}
+
+/* The file that says it is made just before: what makes it may take what is given up. */
+static int make_ready_file(struct session *s)
+{
+	const char *path = s->opts->ready_file;
+	int fd;
+
+	if (!path)
+		return 0;
+	fd = files_create(path, 0644);
+	if (fd < 0)
+		return fault_set(s->fault, EXIT_RUNNING, "--ready-file: '%s': %s", path,
+				 files_error(fd));
+	close(fd);
+	return 0;
+}
+
+static int give_up_privileges(struct session *s)
+{
+	const char *what;
+	int err = sandbox_enter(probe_map(&s->probes[0], "nt_counters"), &what);
+
+	if (err)
+		return fault_set(s->fault, EXIT_RUNNING, "%s failed: %s", what, strerror(-err));
 	return 0;
 }
 
@@ -555,21 +583,11 @@ static int open_screen(struct session *s)
 
 static int say_ready(struct session *s)
 {
-	const char *path = s->opts->ready_file;
-	int fd;
-
 	if (isatty(STDOUT_FILENO) && s->opts->tools[0]->sums && !readings_next(&s->readings))
 		fprintf(stderr, "Adding up... Ctrl-C prints it and ends.\n");
 
 	if (s->opts->ready_fd && write(s->opts->ready_fd, "", 1) < 0)
 		return fault_set(s->fault, EXIT_RUNNING, "nobody waits for this run");
-	if (!path)
-		return 0;
-	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
-	if (fd < 0)
-		return fault_set(s->fault, EXIT_RUNNING, "--ready-file: '%s': %s", path,
-				 strerror(errno));
-	close(fd);
 	return 0;
 }
 
@@ -750,6 +768,10 @@ static int prepare(struct session *s)
 	rows_headers(&s->rows);
 	rows_flush(&s->rows);
 	code = open_screen(s);
+	if (!code)
+		code = make_ready_file(s);
+	if (!code)
+		code = give_up_privileges(s);
 	return code ? code : say_ready(s);
 }
 

@@ -105,6 +105,21 @@ def refuse_connects(cgroup):
     os.close(directory)
 
 
+def readable_by(user):
+    """Whether `user`() leaves the caller, a process of its own, able to read a map it holds."""
+    fd, _ = _bpf(0, struct.pack("IIIII", 1, 8, 8, 16, 0))
+    pid = os.fork()
+    if not pid:
+        try:
+            user()
+            _info(fd)
+            os._exit(0)
+        finally:
+            os._exit(1)
+    os.close(fd)
+    return os.waitpid(pid, 0)[1] == 0
+
+
 class Pinned:
     """A hash map of our own with keys of 8 bytes, pinned at `path`."""
 

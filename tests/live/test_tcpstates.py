@@ -1014,6 +1014,24 @@ def test_journal_goes():
     check_churn(trace.rows()[:102], report)
 
 
+def test_journal_anew():
+    """A journald that is started anew is found again, by a run that has given its privileges away."""
+    journal = Journal()
+    space = nt.Space()
+    trace = Trace("--json", "-Y", spaces=[space])
+    churn(space, 1)
+    nt.wait_for(lambda: len(journal.entries) >= 10, "the entries")
+    journal.stop().socket.close()
+    os.unlink("/run/systemd/journal/socket")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as anew:
+        anew.bind("/run/systemd/journal/socket")
+        anew.settimeout(nt.PATIENCE)
+        churn(space, 1)
+        for _ in range(10):
+            check(b"MESSAGE=" in anew.recv(65536), "an entry")
+    trace.stop()
+
+
 def test_journal_blocked():
     """A journald that reads nothing does not keep the tool from ending."""
     journal = Journal(read=False)
