@@ -53,8 +53,7 @@ static const struct column columns[] = {
 
 static const struct attach_slot attach[] = {
 	{ .what = "state changes",
-	  .alts = { { { "tcplife_state", "tcplife_state_again" },
-		      .body = "tcplife_state_body" } } },
+	  .alts = { { { "tcplife_state", "tcplife_state_again" } } } },
 	ATTACH_OWNER,
 	{ 0 },
 };

@@ -19,6 +19,8 @@
 
 #define BTF_DIR "/sys/kernel/btf/"
 #define HASH_BITS 12
+#define HUGE_PAGE ((uintptr_t)2 << 20)
+#define PAGE ((uintptr_t)4096)
 #define STRIDE 64   /* of types, the place of one in so many is remembered */
 #define MAX_DEPTH 64 /* of types within types */
 
@@ -83,7 +85,7 @@ const char *kbtf_path(const struct kbtf *kbtf)
 }
 
 /* The first 8 bytes of a name, 0 behind its end. Little-endian, as all that has probes. */
-static uint64_t prefix_of(const char *name, size_t room)
+static inline uint64_t prefix_of(const char *name, size_t room)
 {
 	const uint64_t ones = 0x0101010101010101, tops = 0x8080808080808080;
 	uint64_t word = 0, ends;
@@ -96,13 +98,13 @@ static uint64_t prefix_of(const char *name, size_t room)
 	return ends ? word & (((ends & -ends) >> 7) - 1) : word;
 }
 
-static uint16_t hash_of(uint64_t prefix)
+static inline uint16_t hash_of(uint64_t prefix)
 {
 	return prefix * 0x9e3779b97f4a7c15 >> (64 - HASH_BITS);
 }
 
 /* `room`: bytes that may be read, a NUL among them. */
-static struct want *find_want(const struct kbtf *kbtf, const char *name, size_t room)
+static inline struct want *find_want(const struct kbtf *kbtf, const char *name, size_t room)
 {
 	uint64_t prefix = prefix_of(name, room);
 	uint16_t i = kbtf->heads[hash_of(prefix)];
@@ -223,7 +225,7 @@ int kbtf_hook(const struct kbtf *kbtf, const char *section)
 }
 
 /* 0: no such kind. */
-static size_t type_size(const struct btf_type *type)
+static inline size_t type_size(const struct btf_type *type)
 {
 	static const uint8_t more[BTF_KIND_MAX + 1] = {
 		[BTF_KIND_INT] = 4, [BTF_KIND_ARRAY] = sizeof(struct btf_array),
@@ -267,7 +269,7 @@ static int open_image(struct image *image, const void *data, size_t len, const s
 }
 
 /* *room: bytes up to the end of all names. */
-static const char *name_at(const struct image *image, uint32_t offset, size_t *room)
+static inline const char *name_at(const struct image *image, uint32_t offset, size_t *room)
 {
 	if (image->base && offset < image->base->strings_len)
 		image = image->base;
@@ -289,7 +291,8 @@ static const char *name_of(const struct image *image, uint32_t offset)
 }
 
 /* Calls `each` for all types; remembers places if there is room for them. */
-static int each_type(struct image *image,
+static inline __attribute__((always_inline)) int
+each_type(struct image *image,
 		     int (*each)(void *ctx, const struct btf_type *type, uint32_t id), void *ctx)
 {
 	const struct btf_type *type;
@@ -770,6 +773,26 @@ static int copy_file(int fd, const struct mapped *to)
 	return 0;
 }
 
+/*
+ * Where huge pages can be had, the whole ones of them are: to fault in a thousand small pages takes
+ * as long as to fill them. Not for the rest, which would take more memory than it holds.
+ */
+static void *map_memory(size_t len)
+{
+	size_t whole = len & -HUGE_PAGE, spare = whole ? HUGE_PAGE : 0;
+	char *all, *at;
+
+	all = mmap(NULL, len + spare, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (all == MAP_FAILED || !spare)
+		return all;
+	at = (char *)(((uintptr_t)all + HUGE_PAGE - 1) & -HUGE_PAGE);
+	if (at > all)
+		munmap(all, at - all);
+	munmap((char *)(((uintptr_t)at + len + PAGE - 1) & -PAGE), all + spare - at);
+	madvise(at, whole, MADV_HUGEPAGE);
+	return at;
+}
+
 /* Since 6.16 the file can be mapped; before, it is read by the page. */
 static int map_btf(const char *name, struct mapped *map)
 {
@@ -788,8 +811,7 @@ static int map_btf(const char *name, struct mapped *map)
 	map->len = st.st_size;
 	map->data = mmap(NULL, map->len, PROT_READ, MAP_PRIVATE, fd, 0);
 	if (map->data == MAP_FAILED) {
-		map->data = mmap(NULL, map->len, PROT_READ | PROT_WRITE,
-				 MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+		map->data = map_memory(map->len);
 		err = map->data == MAP_FAILED ? -errno : 0;
 		if (!err && (strcmp(name, "vmlinux") || copy_by_id(map)))
 			err = copy_file(fd, map);

@@ -78,7 +78,7 @@ static const struct uniform_opt {
 	[U_BUFFER] = { "buffer", "SIZE", "event buffer, 4M unless given (256K, 16M)", 0, GROUP_RUN,
 		       true },
 	[U_SOCKETS] = { "sockets", "N",
-			"how many sockets are remembered; unless given, 32768 or 4 times those "
+			"how many sockets are remembered; unless given, 16384 or 4 times those "
 			"open",
 			0, GROUP_RUN, true },
 	[U_VERBOSE] = { "verbose", NULL, "say more on stderr: the hooks chosen", 'v', GROUP_RUN },

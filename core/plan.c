@@ -35,8 +35,8 @@ bool plan_program(const struct plan *plan, struct plan_program *at)
 
 	for (; at->slot < plan->n_slots; at->slot++, at->place = 0) {
 		alt = plan_alt(plan, at->slot);
-		for (; alt && at->place <= PLAN_MAX_PROGS; at->place++) {
-			at->name = at->place < PLAN_MAX_PROGS ? alt->progs[at->place] : alt->body;
+		for (; alt && at->place < PLAN_MAX_PROGS; at->place++) {
+			at->name = alt->progs[at->place];
 			if (at->name)
 				return true;
 		}

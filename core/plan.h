@@ -57,7 +57,7 @@ const struct attach_alt *plan_alt(const struct plan *plan, int slot);
 /* A program of the choice. */
 struct plan_program {
 	const char *name;
-	int slot, place; /* place in attach_alt.progs; PLAN_MAX_PROGS: it is the body */
+	int slot, place; /* place in attach_alt.progs */
 };
 
 /* All of them. `at` is a struct plan_program. */

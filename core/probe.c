@@ -35,13 +35,14 @@ static int on_message(enum libbpf_print_level level, const char *format, va_list
 	char line[512], *quote;
 	va_list again;
 
-	va_copy(again, args);
-	if (messages.debug)
+	if (messages.debug) {
+		va_copy(again, args);
 		vfprintf(stderr, format, again); /* the verifier's log is long */
-	va_end(again);
-	vsnprintf(line, sizeof(line), format, args);
+		va_end(again);
+	}
 	if (level != LIBBPF_WARN || messages.program[0])
 		return 0;
+	vsnprintf(line, sizeof(line), format, args);
 	if (sscanf(line, "libbpf: prog '%63[^']'", messages.program) != 1)
 		return 0;
 	quote = strstr(line, "': ");
@@ -423,18 +424,16 @@ static int put_cgroups(const struct probe *probe, const struct probe_config *con
 	return err;
 }
 
-/* The programs of a slot find their body in the only place of the map BODY_map. */
-static int put_body(const struct bpf_object *object, const struct bpf_program *body)
+/* A program that others call is in the only place of the map NAME_map. */
+static int put_callee(const struct bpf_object *object, const struct bpf_program *program)
 {
-	int fd = bpf_program__fd(body), map;
+	int fd = bpf_program__fd(program), map;
 	uint32_t zero = 0;
 	char name[64];
 
-	snprintf(name, sizeof(name), "%s_map", bpf_program__name(body));
+	snprintf(name, sizeof(name), "%s_map", bpf_program__name(program));
 	map = bpf_object__find_map_fd_by_name(object, name);
-	if (map < 0)
-		return map;
-	return bpf_map_update_elem(map, &zero, &fd, BPF_ANY) ? -errno : 0;
+	return map >= 0 && bpf_map_update_elem(map, &zero, &fd, BPF_ANY) ? -errno : 0;
 }
 
 static int attach_program(struct probe *probe, const struct bpf_program *program)
@@ -448,28 +447,23 @@ static int attach_program(struct probe *probe, const struct bpf_program *program
 	return 0;
 }
 
-/* Bodies first: what calls them runs from the moment it is attached. */
 static int attach(struct probe *probe, const struct plan *plan, int *slot,
 		  struct plan_failure *failure)
 {
 	const struct bpf_program *program;
 	struct plan_program at;
-	bool body;
-	int i, err;
+	int err;
 
-	for (i = 0; i < 2; i++)
-		plan_each(plan, &at) {
-			body = at.place == PLAN_MAX_PROGS;
-			if (body == i)
-				continue;
-			program = bpf_object__find_program_by_name(probe->object, at.name);
-			err = body ? put_body(probe->object, program) :
-				     attach_program(probe, program);
-			if (!err)
-				continue;
-			*slot = at.slot;
-			return failed(failure, err, "attaching failed: %s%s", strerror(-err), "");
-		}
+	plan_each(plan, &at) {
+		program = bpf_object__find_program_by_name(probe->object, at.name);
+		err = put_callee(probe->object, program);
+		if (!err)
+			err = attach_program(probe, program);
+		if (!err)
+			continue;
+		*slot = at.slot;
+		return failed(failure, err, "attaching failed: %s%s", strerror(-err), "");
+	}
 	return 0;
 }
 
@@ -593,8 +587,7 @@ static uint64_t missed(const struct probe *probe)
 		program = bpf_object__find_program_by_name(probe->object, at.name);
 		memset(&info, 0, sizeof(info));
 		len = sizeof(info);
-		if (at.place < PLAN_MAX_PROGS &&
-		    !bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &len))
+		if (!bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &len))
 			misses[n++] = (struct plan_misses){ at.slot,
 							    bpf_program__section_name(program),
 							    info.recursion_misses };

@@ -309,7 +309,7 @@ static int open_probe(struct session *s, int i, struct probe_config *config)
 	config->params.pinned = pinned_bits(opts);
 	config->params.flags = opts->flags;
 	config->max_sockets = opts->max_sockets ? opts->max_sockets
-						: at_least(32768, 4 * sockets);
+						: at_least(16384, 4 * sockets);
 	config->max_tasks = opts->max_sockets ? opts->max_sockets : 2048;
 	config->max_held = at_least(1024, 2 * sockets);
 	configure_sums(opts, i, config);

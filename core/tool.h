@@ -18,7 +18,6 @@
 struct attach_alt {
 	const char *progs[PLAN_MAX_PROGS];
 	const char *loses; /* what is missing in this variant, for --explain; NULL: nothing */
-	const char *body;  /* a program that those call: loaded, not attached; NULL: none */
 };
 
 /*
@@ -179,8 +178,8 @@ struct tool {
  */
 #define ATTACH_OWNER                                                                               \
 	{ .what = "accept", .optional = true, .owners = true, .accepts = true,                     \
-	  .alts = { { { "nt_accept_fentry" } },                                                    \
-		    { { "nt_accept_kprobe" } },                                                    \
+	  .alts = { { { "nt_accept_kprobe" } },                                                    \
+		    { { "nt_accept_fentry" } },                                                    \
 		    { { "nt_recv_tp" },                                                            \
 		      "who accepts is known only when it first receives or closes" } } },          \
 	ATTACH_OWNER_END
@@ -191,8 +190,7 @@ struct tool {
 /* Before ATTACH_OWNER, of tools without programs of their own on transitions. */
 #define ATTACH_TRACK                                                                               \
 	{ .what = "life of sockets", .owners = true,                                               \
-	  .alts = { { { "nt_track_state", "nt_track_state_again" },                                \
-		      .body = "nt_track_state_body" } } }
+	  .alts = { { { "nt_track_state", "nt_track_state_again" } } } }
 
 /* Instead of both, of tools whose rows are about listeners. */
 #define ATTACH_LISTENERS                                                                           \

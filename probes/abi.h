@@ -159,12 +159,24 @@ struct nt_counters {
 	__u64 lost_buffer;
 	__u64 lost_map;
 	__u64 lost_stack;
+	__u64 transition; /* no counter: see nt_transition() in probes/owner.bpf.h */
 };
 
 /* One page shared with the reader. */
 struct nt_reader {
 	__u32 asleep; /* set before it sleeps without a timer; cleared by the probe that wakes it */
 	__u32 map_full; /* nt_socks had no room for a socket once */
+	__u32 unbound;  /* entries of nt_listeners whose port is not known yet */
+};
+
+/* What tcpstates knows of a socket; here, and not in a map of its own, to be found with the rest. */
+struct nt_state {
+	__u64 since;    /* ns, CLOCK_MONOTONIC: when the present state began; 0: unknown */
+	__u32 cpu_pid;  /* of a row held back */
+	__u8 held;      /* the old state of a row held back, 0: none is */
+	__u8 state;     /* the present state */
+	__u8 pad[2];
+	char cpu_comm[NT_COMM_LEN];
 };
 
 /*
@@ -175,8 +187,9 @@ struct nt_sock {
 	__u64 birth;  /* ns, CLOCK_MONOTONIC: ESTABLISHED, or SYN_SENT till then; 0: before us */
 	__u64 syn_sent; /* ns: SYN_SENT of its last connect(); 0: none, or before us */
 	__u32 active; /* it called connect(): its SYN is counted in bytes_acked */
-	__u32 pad;
+	__u32 listened; /* it is a listener or was one */
 	struct nt_owner owner;
+	struct nt_state state;
 	/* by tool: the state whose beginning it has handled, or another mark of its own */
 	__u16 done[NT_MAX_TOOLS];
 };

@@ -87,4 +87,34 @@ static __always_inline void nt_emit(void *event, __u64 size)
 		NT_COUNT(count, lost_buffer);
 }
 
+/*
+ * The same without a copy where there is no filter: nt_begin() is the place for an event in the
+ * ring, or else `stack`, or NULL when the ring is full. What is there has to be overwritten, all of
+ * it. nt_send() must follow.
+ */
+static __always_inline void *nt_begin(void *stack, __u64 size)
+{
+	struct nt_counters *count;
+	void *event;
+
+	if (NT_IS_FILTERED)
+		return stack;
+	event = bpf_ringbuf_reserve(&nt_events, size, 0);
+	count = nt_count();
+	NT_COUNT(count, seen);
+	if (!event)
+		NT_COUNT(count, lost_buffer);
+	return event;
+}
+
+static __always_inline void nt_send(void *event, __u64 size)
+{
+	if (NT_IS_FILTERED) {
+		nt_emit(event, size);
+		return;
+	}
+	((struct nt_event *)event)->tool = nt_params.tool;
+	bpf_ringbuf_submit(event, nt_wakeup(size + 8));
+}
+
 #endif

@@ -105,43 +105,124 @@ static __always_inline void nt_claim(const struct sock *sk, enum nt_owner_how ho
 	nt_claim_key(nt_address(sk), how);
 }
 
+/*
+ * listen() of a socket that was not bound is announced before the kernel has chosen its port
+ * (inet_csk_listen_start()): its entry waits under port 0 for its first child, which tells the
+ * port. When two wait in a namespace nobody can tell whose child is born: then it has no owner.
+ */
+static __always_inline bool nt_listens_unbound(void)
+{
+	__u32 zero = 0;
+	const struct nt_reader *reader = bpf_map_lookup_elem(&nt_reader, &zero);
+
+	return reader && reader->unbound;
+}
+
+static __always_inline void nt_count_unbound(int more)
+{
+	__u32 zero = 0;
+	struct nt_reader *reader = bpf_map_lookup_elem(&nt_reader, &zero);
+
+	if (reader)
+		__sync_fetch_and_add(&reader->unbound, more);
+}
+
+static __always_inline void nt_any_addr(struct nt_listener *key)
+{
+	__builtin_memset(key->addr, 0, sizeof(key->addr));
+	if (key->family == AF_INET)
+		nt_put_ip4(key->addr, 0);
+}
+
+static __always_inline void nt_listens(struct nt_listener *key)
+{
+	struct nt_owner owner = {}, *other = NULL;
+
+	nt_current(&owner, NT_OWNER_INHERITED); /* the owner of its children */
+	if (!key->port)
+		other = bpf_map_lookup_elem(&nt_listeners, key);
+	if (other && other->pid != owner.pid) {
+		__builtin_memset(&owner, 0, sizeof(owner));
+		owner.uid = -1;
+	}
+	if (bpf_map_update_elem(&nt_listeners, key, &owner, BPF_ANY))
+		nt_no_room();
+	else if (!key->port && !other)
+		nt_count_unbound(1);
+}
+
+/* Its entry under port 0 becomes that of its port, unless it has one; or is just removed. */
+static __always_inline void nt_leaves_port_0(struct nt_listener *key, bool tells_port)
+{
+	__u16 port = key->port;
+	struct nt_owner owner, *found;
+
+	key->port = 0;
+	found = bpf_map_lookup_elem(&nt_listeners, key);
+	if (!found)
+		return;
+	owner = *found;
+	if (!bpf_map_delete_elem(&nt_listeners, key))
+		nt_count_unbound(-1);
+	key->port = port;
+	if (tells_port && bpf_map_update_elem(&nt_listeners, key, &owner, BPF_ANY))
+		nt_no_room();
+}
+
 /* `from`, `addr0`, `addr1`: words of a struct nt_listener. Not claimed here: the stack is short. */
 NT_GLOBAL int nt_on_listen_key(__u64 from, __u64 addr0, __u64 addr1, int newstate)
 {
-	struct nt_owner owner = {};
 	struct nt_listener key;
 	__u64 *words = (__u64 *)&key;
 
 	words[0] = from;
 	words[1] = addr0;
 	words[2] = addr1;
-	if (newstate == TCP_CLOSE) {
-		bpf_map_delete_elem(&nt_listeners, &key);
+	if (newstate == TCP_LISTEN)
+		nt_listens(&key);
+	else if (newstate == TCP_CLOSE && bpf_map_delete_elem(&nt_listeners, &key))
+		nt_leaves_port_0(&key, false);
+	if (newstate != TCP_SYN_RECV || bpf_map_lookup_elem(&nt_listeners, &key))
 		return 0;
-	}
-	nt_current(&owner, NT_OWNER_INHERITED); /* the owner of its children */
-	if (bpf_map_update_elem(&nt_listeners, &key, &owner, BPF_ANY))
-		nt_no_room();
+	nt_any_addr(&key);
+	if (!bpf_map_lookup_elem(&nt_listeners, &key))
+		nt_leaves_port_0(&key, true);
 	return 0;
 }
 
-/* LISTEN to SYN_RECV is a child being born, not the listener. */
-static __always_inline void nt_on_listen(const struct sock *sk, int oldstate, int newstate)
+/* Of a listener whose port the kernel chose skc_num is 0 again when it has left LISTEN. */
+static __always_inline __u16 nt_listen_port(const struct sock *sk)
+{
+	const struct tcp_sock *tp;
+
+	if (sk->__sk_common.skc_num)
+		return sk->__sk_common.skc_num;
+	tp = bpf_skc_to_tcp_sock((void *)sk);
+	return tp ? bpf_ntohs(tp->inet_conn.icsk_inet.inet_sport) : 0;
+}
+
+/*
+ * LISTEN: one begins; SYN_RECV: a child is born, which has its port; CLOSE: one is destroyed. Not
+ * before: its children in the queue leave after it.
+ */
+static __always_inline void nt_on_listener(const struct sock *sk, int newstate)
 {
 	struct nt_listener key = { .family = sk->__sk_common.skc_family };
 	__u64 *words = (__u64 *)&key;
 
-	if (newstate != TCP_LISTEN && newstate != TCP_CLOSE)
-		return;
 	key.netns = sk->__sk_common.skc_net.net->ns.inum;
-	key.port = sk->__sk_common.skc_num;
-	if (key.family == AF_INET)
-		nt_put_ip4(key.addr, sk->__sk_common.skc_rcv_saddr);
-	else
-		nt_put_ip6(key.addr, sk->__sk_common.skc_v6_rcv_saddr.in6_u.u6_addr32);
-	if (newstate == TCP_LISTEN)
-		nt_claim(sk, NT_OWNER_LISTEN);
+	key.port = NT_FORGET(newstate == TCP_LISTEN ? sk->__sk_common.skc_num : nt_listen_port(sk),
+			     nt_address(sk));
+	nt_fill_laddr(key.addr, sk);
 	nt_on_listen_key(words[0], words[1], words[2], newstate);
+}
+
+/* Transitions that make nothing known of a socket's owner. */
+static __always_inline bool nt_tells_nothing(int oldstate, int newstate)
+{
+	if (newstate == TCP_SYN_RECV)
+		return oldstate != TCP_LISTEN || !nt_listens_unbound();
+	return newstate == TCP_CLOSE_WAIT || newstate == TCP_FIN_WAIT2 || newstate == TCP_CLOSING;
 }
 
 /*
@@ -183,47 +264,82 @@ static __always_inline void nt_done(const struct sock *sk, __u16 mark)
 	nt_done_key(nt_address(sk), mark);
 }
 
-/* `claim`: for the current task, if it is not 0; `mark` likewise. One look-up for all of it. */
-NT_GLOBAL int nt_on_state_key(__u64 key, int oldstate, int newstate, __u32 claim, __u32 mark)
+/* What a transition makes known of a socket that is in the map already. */
+static __always_inline void nt_update(struct nt_sock *s, int oldstate, int newstate,
+				      enum nt_owner_how claim)
 {
-	bool begins = newstate == TCP_ESTABLISHED && nt_params.keep_owners == NT_KEEP_ALL;
-	struct nt_sock *s;
-
-	if (newstate == TCP_SYN_SENT && nt_params.keep_owners)
-		return nt_remember_key(key, bpf_ktime_get_ns(), true, NT_OWNER_CONNECT, mark);
-	s = bpf_map_lookup_elem(&nt_socks, &key);
-	if (!s) {
-		/* Also of a connect() that began before us. */
-		if (begins)
-			nt_remember_key(key, bpf_ktime_get_ns(), oldstate == TCP_SYN_SENT, claim,
-					mark);
-		else if (claim || mark)
-			nt_remember_key(key, 0, false, claim, mark);
-		return 0;
-	}
-	if (begins)
+	if (newstate == TCP_SYN_SENT && nt_params.keep_owners) {
 		s->birth = bpf_ktime_get_ns();
+		s->syn_sent = s->birth;
+		s->active = true;
+		s->owner.how = NT_OWNER_NONE; /* of an earlier connect() */
+	} else if (newstate == TCP_ESTABLISHED && nt_params.keep_owners == NT_KEEP_ALL) {
+		s->birth = bpf_ktime_get_ns();
+	}
+	if (newstate == TCP_LISTEN || oldstate == TCP_LISTEN)
+		s->listened = newstate != TCP_SYN_RECV;
 	if (s->owner.how < claim)
 		nt_current(&s->owner, claim);
-	if (mark)
-		s->done[nt_params.tool & (NT_MAX_TOOLS - 1)] = mark;
-	return 0;
 }
 
-static __always_inline void nt_on_state_mark(const struct sock *sk, int oldstate, int newstate,
-					     __u32 mark)
+static __always_inline void nt_on_listen(const struct sock *sk, int oldstate, int newstate)
 {
-	enum nt_owner_how claim = NT_OWNER_NONE;
+	if (newstate == TCP_LISTEN)
+		nt_claim(sk, NT_OWNER_LISTEN);
+	else if (oldstate != TCP_LISTEN || newstate != TCP_SYN_RECV || !nt_listens_unbound())
+		return;
+	nt_on_listener(sk, newstate);
+}
 
-	if (nt_params.keep_owners == NT_KEEP_ALL) {
-		if (newstate == TCP_LISTEN || oldstate == TCP_LISTEN)
-			nt_on_listen(sk, oldstate, newstate);
-		else if ((newstate == TCP_FIN_WAIT1 || newstate == TCP_LAST_ACK ||
-			  newstate == TCP_CLOSE) && nt_in_task(sk))
-			claim = NT_OWNER_IO;
+static __always_inline enum nt_owner_how nt_claim_of(const struct sock *sk, int oldstate,
+						     int newstate)
+{
+	if (newstate == TCP_SYN_SENT && nt_params.keep_owners)
+		return NT_OWNER_CONNECT;
+	if (nt_params.keep_owners == NT_KEEP_ALL && oldstate != TCP_LISTEN && nt_in_task(sk) &&
+	    (newstate == TCP_FIN_WAIT1 || newstate == TCP_LAST_ACK || newstate == TCP_CLOSE))
+		return NT_OWNER_IO;
+	return NT_OWNER_NONE;
+}
+
+/*
+ * What is known of `sk` after this transition, or NULL. `mark`: see nt_is_done(); 0: none. One
+ * look-up for all of it.
+ */
+static __always_inline struct nt_sock *nt_on_state_mark(const struct sock *sk, int oldstate,
+							int newstate, __u32 mark)
+{
+	__u64 key = nt_address(sk);
+	enum nt_owner_how claim;
+	struct nt_sock *s;
+	bool begins;
+
+	if (!nt_params.keep_owners && !mark)
+		return NULL;
+	if (nt_params.keep_owners == NT_KEEP_ALL)
+		nt_on_listen(sk, NT_FORGET(oldstate, key), NT_FORGET(newstate, key));
+	claim = nt_claim_of(sk, NT_FORGET(oldstate, key), NT_FORGET(newstate, key));
+	claim = NT_FORGET(claim, key);
+	s = nt_sock(sk);
+	if (s) {
+		nt_update(s, NT_FORGET(oldstate, key), NT_FORGET(newstate, key), claim);
+		if (mark)
+			s->done[nt_params.tool & (NT_MAX_TOOLS - 1)] = mark;
+		return s;
 	}
-	if (nt_params.keep_owners || mark)
-		nt_on_state_key(nt_address(sk), oldstate, newstate, claim, mark);
+	/* Also of a connect() that began before us. */
+	newstate = NT_FORGET(newstate, key);
+	begins = newstate == TCP_SYN_SENT ? nt_params.keep_owners : newstate == TCP_ESTABLISHED &&
+						      nt_params.keep_owners == NT_KEEP_ALL;
+	if (begins || claim || mark)
+		nt_remember_key(key, begins ? bpf_ktime_get_ns() : 0,
+				newstate == TCP_SYN_SENT ||
+					(begins && NT_FORGET(oldstate, key) == TCP_SYN_SENT),
+				claim, mark);
+	s = nt_sock(sk);
+	if (s)
+		s->listened = NT_FORGET(oldstate, key) == TCP_LISTEN && newstate == TCP_CLOSE;
+	return s;
 }
 
 /* Called on every transition of a TCP socket, before the tool looks at it. */
@@ -233,24 +349,46 @@ static __always_inline void nt_on_state(const struct sock *sk, int oldstate, int
 }
 
 /*
- * NAME and NAME_again, which hand a transition on to NAME_body: it does what nt_on_state() and
- * nt_done() do, then on_state(sk, oldstate, newstate). Called by a map, the body is walked by
- * the verifier once, not twice, and may run within itself.
+ * NAME and NAME_again, of which the second does the same where the kernel skipped the first. They
+ * do what nt_on_state() and nt_done() do, then on_state(sk, s, oldstate, newstate); `s`: what is
+ * known of the socket, or NULL. The second calls the first by a map: so the verifier walks the body
+ * once, not twice, and it may run within itself. What the first did last on this CPU it leaves in
+ * the counters, which is cheaper to look at than the socket's mark.
  */
-#define NT_STATE_PROGRAM(name, body, wants, turn)                                                  \
+static __always_inline __u64 nt_transition(const struct sock *sk, int newstate)
+{
+	return nt_address(sk) << 8 | newstate;
+}
+
+static __always_inline void nt_was_first(const struct sock *sk, int newstate)
+{
+	struct nt_counters *count = nt_count();
+
+	if (count)
+		count->transition = nt_transition(sk, newstate);
+}
+
+static __always_inline bool nt_is_first_done(const struct sock *sk, int newstate)
+{
+	struct nt_counters *count = nt_count();
+
+	if (!count || count->transition != nt_transition(sk, newstate))
+		return nt_is_done(sk, newstate, NT_SECOND);
+	count->transition = 0;
+	return true;
+}
+
+#define NT_STATE_PROGRAMS(name, wants, on_state)                                                   \
 	SEC("tp_btf/inet_sock_set_state")                                                          \
 	int BPF_PROG(name, struct sock *sk, int oldstate, int newstate)                            \
 	{                                                                                          \
-		if (wants(sk, oldstate, newstate) && !nt_is_done(sk, newstate, turn))              \
-			bpf_tail_call(ctx, &body##_map, 0);                                        \
-		return 0;                                                                          \
-	}
-#define NT_STATE_PROGRAMS(name, wants, on_state)                                                   \
-	SEC("tp_btf/inet_sock_set_state")                                                          \
-	int BPF_PROG(name##_body, struct sock *sk, int oldstate, int newstate)                     \
-	{                                                                                          \
-		nt_on_state_mark(sk, oldstate, newstate, newstate);                                \
-		on_state(sk, oldstate, newstate);                                                  \
+		if (!wants(sk, oldstate, newstate))                                                \
+			return 0;                                                                  \
+		oldstate = NT_FORGET(oldstate, nt_address(sk));                                    \
+		newstate = NT_FORGET(newstate, nt_address(sk));                                    \
+		on_state(sk, nt_on_state_mark(sk, oldstate, newstate, newstate), oldstate,         \
+			 newstate);                                                                \
+		nt_was_first(sk, newstate);                                                        \
 		return 0;                                                                          \
 	}                                                                                          \
 	struct {                                                                                   \
@@ -258,9 +396,14 @@ static __always_inline void nt_on_state(const struct sock *sk, int oldstate, int
 		__uint(max_entries, 1);                                                            \
 		__type(key, __u32);                                                                \
 		__type(value, __u32);                                                              \
-	} name##_body_map SEC(".maps");                                                            \
-	NT_STATE_PROGRAM(name, name##_body, wants, NT_FIRST)                                       \
-	NT_STATE_PROGRAM(name##_again, name##_body, wants, NT_SECOND)
+	} name##_map SEC(".maps");                                                                 \
+	SEC("tp_btf/inet_sock_set_state")                                                          \
+	int BPF_PROG(name##_again, struct sock *sk, int oldstate, int newstate)                    \
+	{                                                                                          \
+		if (wants(sk, oldstate, newstate) && !nt_is_first_done(sk, newstate))              \
+			bpf_tail_call(ctx, &name##_map, 0);                                        \
+		return 0;                                                                          \
+	}
 
 static __always_inline const struct nt_owner *nt_listener_of(const struct nt_event *e,
 							     __u16 family)
@@ -272,9 +415,7 @@ static __always_inline const struct nt_owner *nt_listener_of(const struct nt_eve
 	found = bpf_map_lookup_elem(&nt_listeners, &key);
 	if (found)
 		return found;
-	__builtin_memset(key.addr, 0, sizeof(key.addr));
-	if (key.family == AF_INET)
-		nt_put_ip4(key.addr, 0);
+	nt_any_addr(&key);
 	return bpf_map_lookup_elem(&nt_listeners, &key);
 }
 
@@ -347,15 +488,18 @@ int BPF_PROG(nt_recv_tp, struct sock *sk)
 SEC("tp_btf/tcp_destroy_sock")
 int BPF_PROG(nt_destroy_tp, struct sock *sk)
 {
-	const struct nt_sock *s = nt_sock(sk);
-	bool ours = s && s->birth;
 	__u64 key = (__u64)sk;
+	const struct nt_sock *s;
 
-	if (s)
-		bpf_map_delete_elem(&nt_socks, &key);
+	if (sk->sk_max_ack_backlog) { /* a listener or its child */
+		s = nt_sock(sk);
+		if (s && s->listened)
+			nt_on_listener(sk, TCP_CLOSE);
+	}
+	bpf_map_delete_elem(&nt_socks, &key);
 	key = sk->__sk_common.skc_cookie.counter;
-	if (!ours && key)
-		bpf_map_delete_elem(&nt_held, &key); /* older than us: it may be in the snapshot */
+	if (key)
+		bpf_map_delete_elem(&nt_held, &key); /* it may be in the snapshot */
 	return 0;
 }
 

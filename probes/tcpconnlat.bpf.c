@@ -70,8 +70,7 @@ static __always_inline int on_state(struct sock *sk, int oldstate, int newstate,
 	const struct nt_sock *s;
 	bool ends;
 
-	if (newstate == TCP_SYN_RECV || newstate == TCP_CLOSE_WAIT || newstate == TCP_FIN_WAIT2 ||
-	    newstate == TCP_CLOSING || sk->sk_protocol != IPPROTO_TCP)
+	if (nt_tells_nothing(oldstate, newstate) || sk->sk_protocol != IPPROTO_TCP)
 		return 0;
 	s = nt_sock(sk);
 	ends = is_connect(s, oldstate);

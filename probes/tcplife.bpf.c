@@ -75,10 +75,9 @@ NT_GLOBAL enum tcplife_end tcplife_how_ended(int err, int oldstate, __u16 lport)
 	return oldstate == TCP_SYN_SENT ? TCPLIFE_LOCAL_CLOSE : TCPLIFE_RESET_SENT;
 }
 
-static __always_inline void session_end(struct sock *sk, int oldstate)
+static __always_inline void session_end(struct sock *sk, const struct nt_sock *s, int oldstate)
 {
 	const struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
-	struct nt_sock *s = nt_sock(sk);
 	struct tcplife_event e = { .head.time = bpf_ktime_get_ns() };
 	__u64 birth = NT_FORGET(s ? s->birth : 0, e.head.time);
 	__u32 active = NT_FORGET(s ? s->active : 0, e.head.time);
@@ -100,14 +99,14 @@ static __always_inline void session_end(struct sock *sk, int oldstate)
 
 static __always_inline bool wants(const struct sock *sk, int oldstate, int newstate)
 {
-	return sk->sk_protocol == IPPROTO_TCP && newstate != TCP_SYN_RECV &&
-	       newstate != TCP_CLOSE_WAIT && newstate != TCP_FIN_WAIT2 && newstate != TCP_CLOSING;
+	return sk->sk_protocol == IPPROTO_TCP && !nt_tells_nothing(oldstate, newstate);
 }
 
-static __always_inline void on_state(struct sock *sk, int oldstate, int newstate)
+static __always_inline void on_state(struct sock *sk, const struct nt_sock *s, int oldstate,
+				     int newstate)
 {
 	if (newstate == TCP_CLOSE)
-		session_end(sk, oldstate);
+		session_end(sk, s, oldstate);
 }
 
 NT_STATE_PROGRAMS(tcplife_state, wants, on_state)

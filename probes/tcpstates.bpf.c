@@ -6,29 +6,14 @@
 #include "sockops.bpf.h"
 #include "tcpstates.h"
 
-struct seen {
-	__u64 since;    /* ns, CLOCK_MONOTONIC: when the present state began */
-	__u32 cpu_pid;  /* of a row held back */
-	__u16 held;     /* the old state of a row held back, 0: none is */
-	__u16 state;    /* the present state */
-	char cpu_comm[NT_COMM_LEN];
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 1); /* the session sets the size */
-	__type(key, __u64);
-	__type(value, struct seen);
-} nt_sock_tool SEC(".maps");
-
-static __always_inline void fill(struct tcpstates_event *e, struct sock *sk, int oldstate,
-				 int newstate)
+static __always_inline void fill(struct tcpstates_event *e, struct sock *sk,
+				 const struct nt_sock *s, int oldstate, int newstate)
 {
 	const struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
 	__be16 sport = tp ? tp->inet_conn.icsk_inet.inet_sport : 0;
 
-	nt_fill_flow(&e->head, sk, NT_FORGET(sport, e->head.time));
-	nt_fill_owner(&e->head, sk, nt_sock(sk));
+	nt_fill_flow(&e->head, sk, sport);
+	nt_fill_owner(&e->head, sk, s);
 	e->skaddr = (__u64)sk;
 	e->old_state = oldstate;
 	e->new_state = newstate;
@@ -45,44 +30,40 @@ static __always_inline bool must_wait(const struct sock *sk, int newstate)
 	return newstate == TCP_SYN_SENT || (newstate == TCP_SYN_RECV && !sk->__sk_common.skc_dport);
 }
 
-static __always_inline void release_held(struct sock *sk, struct seen *seen)
+static __always_inline void release_held(struct sock *sk, struct nt_sock *s)
 {
-	struct tcpstates_event e = {};
+	struct tcpstates_event stack, *e;
+	struct nt_state *held = &s->state;
+	int oldstate = held->held;
 
-	if (!seen->held)
+	if (!oldstate)
 		return;
-	e.head.time = seen->since;
-	e.cpu_pid = seen->cpu_pid;
-	__builtin_memcpy(e.cpu_comm, seen->cpu_comm, sizeof(e.cpu_comm));
-	fill(&e, sk, seen->held, seen->state);
-	seen->held = 0;
-	nt_emit(&e, sizeof(e));
+	held->held = 0;
+	e = nt_begin(&stack, sizeof(stack));
+	if (!e)
+		return;
+	*e = (struct tcpstates_event){ .head.time = held->since, .cpu_pid = held->cpu_pid };
+	__builtin_memcpy(e->cpu_comm, held->cpu_comm, sizeof(e->cpu_comm));
+	fill(e, sk, s, oldstate, held->state);
+	nt_send(e, sizeof(*e));
 }
 
-static __always_inline void remember(__u64 key, const struct seen *now)
+static __always_inline void transition(struct sock *sk, const struct nt_sock *s, int oldstate,
+				       int newstate, __u64 time, __u64 since)
 {
-	struct nt_counters *count;
+	struct tcpstates_event stack, *e = nt_begin(&stack, sizeof(stack));
 
-	if (bpf_map_update_elem(&nt_sock_tool, &key, now, BPF_ANY)) {
-		count = nt_count();
-		NT_COUNT(count, seen);
-		NT_COUNT(count, lost_map);
-	}
-}
-
-static __always_inline void transition(struct sock *sk, struct seen *seen, int oldstate,
-				       int newstate, __u64 time)
-{
-	struct tcpstates_event e = { .head.time = time };
-
-	if (seen && seen->since)
-		e.duration_ns = time - seen->since;
+	if (!e)
+		return;
+	*e = (struct tcpstates_event){ .head.time = time };
+	if (since)
+		e->duration_ns = time - since;
 	else if (oldstate != TCP_CLOSE && newstate != TCP_SYN_RECV)
-		e.duration_ns = -1; /* it began before us; a new socket, or a child, begins now */
-	e.cpu_pid = bpf_get_current_pid_tgid() >> 32;
-	bpf_get_current_comm(e.cpu_comm, sizeof(e.cpu_comm));
-	fill(&e, sk, oldstate, newstate);
-	nt_emit(&e, sizeof(e));
+		e->duration_ns = -1; /* it began before us; a new socket, or a child, begins now */
+	e->cpu_pid = bpf_get_current_pid_tgid() >> 32;
+	bpf_get_current_comm(e->cpu_comm, sizeof(e->cpu_comm));
+	fill(e, sk, s, oldstate, newstate);
+	nt_send(e, sizeof(*e));
 }
 
 /* A subflow of MPTCP may be set to the state it has. */
@@ -91,45 +72,44 @@ static __always_inline bool wants(const struct sock *sk, int oldstate, int newst
 	return sk->sk_protocol == IPPROTO_TCP && oldstate != newstate;
 }
 
-static __always_inline void on_state(struct sock *sk, int oldstate, int newstate)
+static __always_inline void hold(struct nt_state *state, int oldstate)
 {
-	struct seen now = { .since = bpf_ktime_get_ns() };
-	struct seen *seen = NULL;
-	__u64 key = (__u64)sk;
+	state->held = oldstate;
+	state->cpu_pid = bpf_get_current_pid_tgid() >> 32;
+	bpf_get_current_comm(state->cpu_comm, sizeof(state->cpu_comm));
+}
 
-	oldstate = NT_FORGET(oldstate, now.since);
-	newstate = NT_FORGET(newstate, now.since);
-	now.state = newstate;
-	if (must_wait(sk, newstate)) {
-		now.held = oldstate;
-		now.cpu_pid = bpf_get_current_pid_tgid() >> 32;
-		bpf_get_current_comm(now.cpu_comm, sizeof(now.cpu_comm));
-		remember(key, &now);
-		return;
-	}
+static __always_inline void on_state(struct sock *sk, struct nt_sock *s, int oldstate,
+				     int newstate)
+{
+	__u64 time = bpf_ktime_get_ns(), since = 0;
+
+	oldstate = NT_FORGET(oldstate, time);
+	newstate = NT_FORGET(newstate, time);
 	/* A new socket, or a child being born, has no past of its own. */
-	if (oldstate != TCP_CLOSE && !(oldstate == TCP_LISTEN && newstate == TCP_SYN_RECV))
-		seen = bpf_map_lookup_elem(&nt_sock_tool, &key);
-	if (seen)
-		release_held(sk, seen);
-	transition(sk, seen, oldstate, newstate, now.since);
-	if (newstate == TCP_CLOSE)
-		bpf_map_delete_elem(&nt_sock_tool, &key);
-	else if (seen)
-		*seen = now; /* under the socket's lock; an update costs several times as much */
+	if (s && oldstate != TCP_CLOSE && !(oldstate == TCP_LISTEN && newstate == TCP_SYN_RECV)) {
+		release_held(sk, s);
+		since = s->state.since;
+	}
+	if (s) {
+		s->state.held = 0;
+		s->state.state = newstate;
+		s->state.since = newstate == TCP_CLOSE ? 0 : time;
+	}
+	if (s && must_wait(sk, newstate))
+		hold(&s->state, oldstate);
 	else
-		remember(key, &now);
+		transition(sk, s, oldstate, newstate, time, since);
 }
 
 NT_STATE_PROGRAMS(tcpstates_state, wants, on_state)
 
 static __always_inline int on_connect(struct sock *sk)
 {
-	__u64 key = (__u64)sk;
-	struct seen *seen = bpf_map_lookup_elem(&nt_sock_tool, &key);
+	struct nt_sock *s = nt_sock(sk);
 
-	if (seen)
-		release_held(sk, seen);
+	if (s)
+		release_held(sk, s);
 	return 0;
 }
 

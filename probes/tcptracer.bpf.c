@@ -59,8 +59,7 @@ static __always_inline int on_state(struct sock *sk, int oldstate, int newstate,
 	const struct tcp_sock *tp;
 	bool open, connect;
 
-	if (sk->sk_protocol != IPPROTO_TCP || newstate == TCP_SYN_RECV ||
-	    newstate == TCP_CLOSE_WAIT || newstate == TCP_FIN_WAIT2 || newstate == TCP_CLOSING ||
+	if (sk->sk_protocol != IPPROTO_TCP || nt_tells_nothing(oldstate, newstate) ||
 	    nt_is_done(sk, newstate, turn))
 		return 0;
 	tp = bpf_skc_to_tcp_sock(sk);

@@ -10,7 +10,8 @@ static __always_inline bool nt_track_wants(const struct sock *sk, int oldstate, 
 	return sk->sk_protocol == IPPROTO_TCP;
 }
 
-static __always_inline void nt_track(struct sock *sk, int oldstate, int newstate)
+static __always_inline void nt_track(struct sock *sk, struct nt_sock *s, int oldstate,
+				     int newstate)
 {
 }
 

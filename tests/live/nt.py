@@ -726,6 +726,12 @@ class Hands:
         sock.listen(128)
         return self._keep(sock)
 
+    def listen_unbound(self, addr):
+        """The kernel chooses the port when it listens; (descriptor, port)."""
+        sock = stream(addr)
+        sock.listen(128)
+        return self._keep(sock), port_of(sock)
+
     def connect(self, addr, port, protocol=0):
         sock = stream(addr, protocol)
         sock.connect((addr, port))

@@ -340,6 +340,35 @@ def test_attribution_listener_closes():
           "the half in the queue")
 
 
+def test_attribution_unbound():
+    """listen() without bind(): the port is not there yet when LISTEN is announced."""
+    space = nt.Space()
+    server, other, client = Peer(space, "lazy"), Peer(space, "other"), Peer(space, "client")
+    trace = Trace("--json", spaces=[space])
+    known = nt.bpf_map_keys(trace, "nt_listeners")
+    owners = []
+    for addr in ("127.0.0.1", "::1"):
+        first, port = server.listen_unbound(addr)
+        client.reset(client.connect(addr, port))
+        owners += [(port, "lazy")] * 2
+        client.reset(client.connect(addr, port))
+        second, second_port = other.listen_unbound(addr)  # the first one's port is known
+        client.reset(client.connect(addr, second_port))
+        owners.append((second_port, "other"))
+        # whose child is born first of two that wait, nobody can tell: nobody is named
+        third, _ = server.listen_unbound(addr)
+        fourth, port = other.listen_unbound(addr)
+        client.reset(client.connect(addr, port))
+        owners.append((port, None))
+        for peer, listener in ((server, first), (other, second), (server, third), (other, fourth)):
+            peer.close(listener)
+    nt.quiet(space)
+    equal(nt.bpf_map_keys(trace, "nt_listeners"), known, "listeners known when all have gone")
+    rows = [r for r in trace.stop().rows() if r["lport"] in dict(owners)]
+    equal(sorted((r["lport"], str(r["comm"])) for r in rows),
+          sorted((port, str(comm)) for port, comm in owners), "the halves in the queues")
+
+
 def test_attribution_names_stay():
     """Names are those of the moment, although the process has long gone."""
     space = nt.Space()
