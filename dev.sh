@@ -85,7 +85,8 @@ build_arm64() {
 	build "${1:-OFF}"
 	sysroot=$(tests/vm/sysroot.sh arm64) || return
 	quiet cmake -S . -B build/arm64 -DCMAKE_TOOLCHAIN_FILE="$PWD/docs/packaging/aarch64.cmake" \
-		-DNETTRACE_SYSROOT="$sysroot" -DNETTRACE_NATIVE="$PWD/build/nettrace" -DNETTRACE_TESTS="${1:-OFF}" || return
+		-DNETTRACE_SYSROOT="$sysroot" -DNETTRACE_NATIVE="$PWD/build/nettrace" \
+		-DNETTRACE_TESTS="${1:-OFF}" || return
 	quiet cmake --build build/arm64 -j"$(nproc)"
 }
 

@@ -1,8 +1,9 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """
-docs/compatibility.md from what the live tests wrote: compatibility.py build/results build/arm64/results. With --check the
-page is only compared with the names of the tests that there are now: what came of them is as old as their last run.
+docs/compatibility.md from what the live tests wrote: compatibility.py build/results build/arm64/results.
+With --check the page is only compared with the names of the tests that there are now: what came of
+them is as old as their last run.
 """
 import argparse
 import glob
@@ -70,8 +71,8 @@ def page(runs):
                for run in runs]
     yield "# Where it works\n\n"
     yield "Live tests that passed: real traffic, and values compared with somebody else's count. Made by\n"
-    yield "`tests/live/compatibility.py` from a run of `./dev.sh test --full`; a number in brackets is a test that is not\n"
-    yield "possible there, and why. Older kernels, and those without BTF, are refused with a sentence.\n\n"
+    yield "`tests/live/compatibility.py` from a run of `./dev.sh test --full`; a number in brackets is a\n"
+    yield "test that is not possible there, and why. Older kernels, and those without BTF, are refused with a sentence.\n\n"
     yield mark() + "\n\n"
     yield "| | " + " | ".join(kernels) + " |\n|---" + "|---" * len(kernels) + "|\n"
     yield "| release | " + " | ".join(f"{run['release']} {run['machine']}" for run in runs) + " |\n"
