@@ -169,7 +169,9 @@ struct nt_reader {
 	__u32 unbound;  /* entries of nt_listeners whose port is not known yet */
 };
 
-/* What tcpstates knows of a socket; here, and not in a map of its own, to be found with the rest. */
+/*
+ * What tcpstates knows of a socket: here, and not in a map of its own, to be found with the rest.
+ */
 struct nt_state {
 	__u64 since;    /* ns, CLOCK_MONOTONIC: when the present state began; 0: unknown */
 	__u32 cpu_pid;  /* of a row held back */
