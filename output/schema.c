@@ -19,7 +19,12 @@ const char *column_type(const struct column *col)
 	case COL_ADDR:
 		return "address";
 	case COL_ENUM:
+	case COL_REASON:
 		return "name";
+	case COL_FLAGS:
+		return "names";
+	case COL_STACK:
+		return "strings";
 	case COL_BOOL:
 		return "boolean";
 	case COL_HIST:
