@@ -645,6 +645,9 @@ static void run(struct session *s)
 			s->reader->asleep = 1;
 			__sync_synchronize();
 			if (!drain(s, settled()) && !s->stop)
+				wait_for(s, remaining_ms(s, deadline, BATCH_MS));
+			/* An event may have been on its way that saw us awake. */
+			if (s->reader->asleep && !drain(s, settled()) && !s->stop)
 				wait_for(s, remaining_ms(s, deadline, -1));
 			s->reader->asleep = 0;
 		} else {
