@@ -10,12 +10,14 @@
 #include <unistd.h>
 
 #include "complete.h"
+#include "expr_help.h"
 #include "nearest.h"
 #include "session.h"
 
 const struct command commands[] = {
 	{ "list", "", "the tools, a line each" },
-	{ "help", "[TOOL]", "options and examples of a tool; --json: of all, for machines" },
+	{ "help", "[TOOL|filter]", "options and examples of a tool, or the language of --filter;"
+				   " --json: of all, for machines" },
 	{ "doctor", "[--json] [--selftest]", "what works on this host, and why not" },
 	{ "replay", "FILE [OPTIONS]", "print a recording made with --record" },
 	{ "install-links", "DIR", "symlinks named after the tools" },
@@ -83,6 +85,17 @@ int cmd_completion(int argc, char **argv)
 		else
 			putchar(*script);
 	}
+	return EXIT_DONE;
+}
+
+int cmd_help_filter(const struct tool *only)
+{
+	const struct tool *const *tool;
+
+	expr_help_language(stdout);
+	for (tool = all_tools; *tool; tool++)
+		if (!only || *tool == only)
+			expr_help_tool(stdout, *tool);
 	return EXIT_DONE;
 }
 

@@ -13,6 +13,7 @@ const char *nearest_tool(const char *word);
 
 int cmd_list(void);
 int cmd_registry(void);
+int cmd_help_filter(const struct tool *only); /* NULL: all tools */
 int cmd_install_links(int argc, char **argv);
 int cmd_complete(int argc, char **argv);
 int cmd_completion(int argc, char **argv);

@@ -125,10 +125,30 @@ static bool too_many(int argc, char **argv, int n)
 	return argc - 1 > n;
 }
 
+static int run_help(int argc, char **argv)
+{
+	bool filter = argc > 1 && !strcmp(argv[1], "filter");
+	const struct tool *tool;
+
+	if (too_many(argc, argv, filter ? 2 : 1))
+		return EXIT_USAGE;
+	if (argc == 1)
+		return usage(stdout, EXIT_DONE);
+	if (!strcmp(argv[1], "--json"))
+		return cmd_registry();
+	if (argc == 2 && filter)
+		return cmd_help_filter(NULL);
+	tool = find_tool(argv[argc - 1]);
+	if (!tool)
+		return unknown_tool(argv[argc - 1]);
+	if (filter)
+		return cmd_help_filter(tool);
+	return run_tools((char *)tool->name, 2, (char *[]){ "", "--help", NULL });
+}
+
 static int run_command(int argc, char **argv)
 {
 	const char *word = argv[1];
-	const struct tool *tool;
 
 	if (!strcmp(word, "--help") || !strcmp(word, "-h") || !strcmp(word, "-?"))
 		return usage(stdout, EXIT_DONE);
@@ -146,18 +166,8 @@ static int run_command(int argc, char **argv)
 		return cmd_doctor(argc - 1, argv + 1);
 	if (!strcmp(word, "replay"))
 		return run_replay(argc - 1, argv + 1);
-	if (!strcmp(word, "help")) {
-		if (too_many(argc, argv, 2))
-			return EXIT_USAGE;
-		if (argc == 2)
-			return usage(stdout, EXIT_DONE);
-		if (!strcmp(argv[2], "--json"))
-			return cmd_registry();
-		tool = find_tool(argv[2]);
-		if (!tool)
-			return unknown_tool(argv[2]);
-		return run_tools((char *)tool->name, 2, (char *[]){ "", "--help", NULL });
-	}
+	if (!strcmp(word, "help"))
+		return run_help(argc - 1, argv + 1);
 	if (*word == '-') {
 		fprintf(stderr,
 			"nettrace: '%s' is no option here; 'nettrace --help' shows the use\n",

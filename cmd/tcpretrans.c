@@ -47,11 +47,11 @@ static const struct column columns[] = {
 	  COL_AT(EV, state), .width = 12, .names = names_tcp_state, .n_names = NAMES_TCP_STATES },
 	{ .name = "seq", .title = "SEQ", .help = "first sequence number of the segment",
 	  .type = COL_NUM, COL_AT(EV, seq),
-	  .flags = COL_HIDDEN | COL_NULL_ONES | COL_LEFT, .width = 10 },
+	  .flags = COL_HIDDEN | COL_NULL_ONES | COL_LEFT | COL_EACH, .width = 10 },
 	{ .name = "segs", .title = "SEGS",
 	  .help = "segments the row stands for: 1; 0 for a probe with new data; more for the rest "
 		  "when more than 64 left at once",
-	  .type = COL_NUM, COL_AT(EV, segs), .flags = COL_HIDDEN },
+	  .type = COL_NUM, COL_AT(EV, segs), .flags = COL_HIDDEN | COL_EACH },
 	{ 0 },
 };
 

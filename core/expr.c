@@ -18,6 +18,8 @@
 #define MAX_HINT 2         /* edits between what was written and what may have been meant */
 #define E18 1000000000000000000ULL
 
+#define NO_SIZE "not a size; 512, 64K or 1.5M is one"
+#define NO_DURATION "not a duration; 10ms, 1.5s or 2m is one"
 #define ONE_WORD "a list is one word: no blanks around its commas"
 
 typedef unsigned __int128 u128;
@@ -107,12 +109,14 @@ static const struct number_type {
 	const char *unit;
 	const struct unit *units;
 	uint64_t scale;       /* the column's own unit among `units` */
+	const char *value;    /* for help */
 } number_types[] = {
-	[COL_NUM] = { "", "not a whole number", NULL, NULL, 1 },
-	[COL_BYTES] = { "_bytes", "not a size; 512, 64K or 1.5M is one", "bytes", sizes, 1 },
-	[COL_NSEC] = { "_ns", "not a duration; 10ms, 1.5s or 2m is one", "ns", durations, 1 },
-	[COL_USEC] = { "_us", "not a duration; 10ms, 1.5s or 2m is one", "us", durations, 1000 },
-	[COL_INT] = { "", "not a whole number", NULL, NULL, 1 },
+	[COL_NUM] = { "", "not a whole number", NULL, NULL, 1, "NUMBER" },
+	[COL_BYTES] = { "_bytes", NO_SIZE, "bytes", sizes, 1, "SIZE" },
+	[COL_NSEC] = { "_ns", NO_DURATION, "ns", durations, 1, "DURATION" },
+	[COL_USEC] = { "_us", NO_DURATION, "us", durations, 1000, "DURATION" },
+	[COL_INT] = { "", "not a whole number", NULL, NULL, 1, "NUMBER" },
+	[COL_HEX] = { "", "not a hexadecimal number", NULL, NULL, 1, "HEX" },
 };
 #define N_NUMBER_TYPES (sizeof(number_types) / sizeof(number_types[0]))
 
@@ -199,12 +203,16 @@ __attribute__((format(printf, 4, 5)))
 static void *fail(struct parser *p, size_t at, size_t len, const char *format, ...)
 {
 	va_list args;
+	char *c;
 
 	p->err->at = at;
 	p->err->len = len ? len : 1;
 	va_start(args, format);
 	vsnprintf(p->err->why, sizeof(p->err->why), format, args);
 	va_end(args);
+	for (c = p->err->why; *c; c++)
+		if (iscntrl((unsigned char)*c))
+			*c = '?';
 	p->ret = -EINVAL;
 	return NULL;
 }
@@ -393,7 +401,7 @@ static void consider(void *arg, const char *name, size_t len)
 	hint->best[len] = '\0';
 }
 
-static bool is_field(const struct tool *tool, const char *name)
+bool expr_is_field(const struct tool *tool, const char *name)
 {
 	enum field field;
 
@@ -416,14 +424,11 @@ void expr_words(const struct tool *tool, expr_word_fn *each, void *arg)
 		if (has_field(tool, aliases[i].field))
 			each(arg, aliases[i].name, strlen(aliases[i].name));
 	for (col = tool->columns; col->name; col++) {
-		size_t len = strlen(col->name), tail = strlen(suffix_of(col));
-
-		if ((!is_number(col) && !is_list(col) && col->type != COL_BOOL) ||
-		    is_field(tool, col->name))
+		if (!expr_value(col) || expr_is_field(tool, col->name))
 			continue;
-		each(arg, col->name, len);
-		if (tail && len > tail && !strcmp(col->name + len - tail, suffix_of(col)))
-			each(arg, col->name, len - tail);
+		each(arg, col->name, strlen(col->name));
+		if (col->name[expr_short_name(col)])
+			each(arg, col->name, expr_short_name(col));
 	}
 	each(arg, "not", 3);
 }
@@ -515,6 +520,22 @@ static uint64_t bias_of(const struct column *col)
 	return col->type == COL_INT ? 1ull << (col->size * 8 - 1) : 0;
 }
 
+/* As it is printed, or with 0x before. */
+static const char *read_hex(const char *text, struct number *number)
+{
+	size_t digits;
+
+	if (text[0] == '0' && (text[1] == 'x' || text[1] == 'X'))
+		text += 2;
+	digits = strspn(text, "0123456789abcdefABCDEF");
+	if (!digits || text[digits])
+		return number_types[COL_HEX].refusal;
+	if (digits > 16)
+		return "too large for this column";
+	number->floor = strtoull(text, NULL, 16);
+	return NULL;
+}
+
 /* NULL, or why it is refused. */
 static const char *read_number(const struct column *col, const char *text, struct number *number)
 {
@@ -524,6 +545,8 @@ static const char *read_number(const struct column *col, const char *text, struc
 	u128 value = 0, fraction = 0;
 	uint64_t scale = type->scale, place = E18;
 
+	if (col->type == COL_HEX)
+		return read_hex(text, number);
 	for (; isdigit((unsigned char)*text); text++)
 		if (!(value >> 80))
 			value = value * 10 + (*text - '0');
@@ -994,4 +1017,30 @@ int expr_parse(struct filter_node **node, const char *text, const struct tool *t
 		*node = NULL;
 	}
 	return p.ret;
+}
+
+const char *expr_value(const struct column *col)
+{
+	if (is_number(col))
+		return number_types[col->type].value;
+	if (is_list(col))
+		return col->type == COL_ADDR ? "ADDRESS" : "NAME";
+	return col->type == COL_BOOL ? "FLAG" : NULL;
+}
+
+size_t expr_short_name(const struct column *col)
+{
+	size_t len = strlen(col->name), tail = strlen(suffix_of(col));
+
+	return len > tail && !strcmp(col->name + len - tail, suffix_of(col)) ? len - tail : len;
+}
+
+const char *expr_field(const struct tool *tool, int i)
+{
+	const size_t n = sizeof(aliases) / sizeof(aliases[0]);
+
+	if (i < FIELD_COUNT)
+		return has_field(tool, i) ? fields_info[i].name : "";
+	i -= FIELD_COUNT;
+	return i >= (int)n ? NULL : has_field(tool, aliases[i].field) ? aliases[i].name : "";
 }

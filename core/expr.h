@@ -43,5 +43,12 @@ int expr_parse(struct filter_node **node, const char *text, const struct tool *t
 /* The words that a predicate of this tool can begin with. */
 typedef void expr_word_fn(void *arg, const char *word, size_t len);
 void expr_words(const struct tool *tool, expr_word_fn *each, void *arg);
+/* For help: what may stand behind a column's name ("SIZE"), or NULL: it is none to filter by. */
+const char *expr_value(const struct column *col);
+/* The length of its name without the unit's suffix. */
+size_t expr_short_name(const struct column *col);
+bool expr_is_field(const struct tool *tool, const char *name);
+/* The i-th of the words that are fields of any tool, or "" if not of this one; NULL: no more. */
+const char *expr_field(const struct tool *tool, int i);
 
 #endif

@@ -125,6 +125,17 @@ static void load(struct gen *g, size_t off, size_t size)
 	g->wide = size == 8;
 }
 
+/*
+ * The verifier knows that VALUE is a copy of what lies on the stack, so what a test tells of one it
+ * tells of the other, and no two ways through the filter are the same to it any more: minutes, or
+ * more than it takes. An operation that changes nothing makes VALUE a number of its own
+ * (adjust_reg_min_max_vals() in kernel/bpf/verifier.c).
+ */
+static void forget(struct gen *g)
+{
+	emit(g, BPF_ALU64 | BPF_AND | BPF_K, VALUE, 0, 0, -1);
+}
+
 /* An instruction's constant is sign-extended to 64 bits. */
 static bool fits(uint64_t value)
 {
@@ -262,6 +273,7 @@ static void gen_num(struct gen *g, const struct filter_node *node, struct way wa
 		spans[n].yes = way.yes;
 	}
 	load(g, node->off, node->size);
+	forget(g);
 	if (!g->err)
 		gen_spans(g, spans, n, in, way);
 	free(spans);
@@ -280,6 +292,7 @@ static void gen_bits(struct gen *g, const struct filter_node *node, struct way w
 		mask(g, bits);
 		jump_if(g, BPF_JEQ, 0, way.no);
 	} else {
+		forget(g);
 		jump_if(g, BPF_JSET, bits, way.yes);
 		go(g, way.no, way.next);
 	}
@@ -331,6 +344,8 @@ static void gen_parts(struct gen *g, size_t off, const struct part *part, size_t
 		load(g, off + part->at, part->size);
 		if (part->mask != max_of(part->size))
 			mask(g, part->mask);
+		else
+			forget(g);
 		if (n == 1)
 			decide(g, BPF_JEQ, part->value, way);
 		else
@@ -446,6 +461,8 @@ static void gen_nets4(struct gen *g, size_t off, const struct filter_net *nets, 
 	load(g, off + 12, 4);
 	if (swapped)
 		emit(g, BPF_ALU | BPF_END | BPF_TO_BE, VALUE, 0, 0, 32);
+	else
+		forget(g);
 	gen_spans(g, spans, n, in, (struct way){ 0, way.no, found });
 	place(g, found);
 	gen_net(g, off, &all_ipv4, way);
@@ -457,6 +474,8 @@ static void load_half(struct gen *g, size_t off, bool swapped)
 	load(g, off, 8);
 	if (swapped)
 		emit(g, BPF_ALU | BPF_END | BPF_TO_BE, VALUE, 0, 0, 64);
+	else
+		forget(g);
 }
 
 static bool any_second(const struct key *key)
@@ -666,6 +685,7 @@ static void gen_part(struct gen *g, const struct filter_node *node, struct way w
 
 			for (size_t k = 0; k < len; k++) {
 				load(g, node->off + from + k, 1);
+				forget(g);
 				jump_if(g, BPF_JNE, (unsigned char)node->names[i][k], next);
 			}
 			go(g, way.yes, NOWHERE);

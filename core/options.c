@@ -6,6 +6,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <linux/bpf.h>
 #include <math.h>
 #include <net/if.h>
 #include <stdlib.h>
@@ -257,7 +258,50 @@ static void parse_field(struct parser *p, struct argp_state *state, int option, 
 	p->opts->common = filter_and(p->opts->common, node);
 }
 
-/* The expression with a caret under the offending word. */
+/* How many columns of a terminal: a byte of UTF-8 that goes on is none. */
+static int width(const char *text, size_t len)
+{
+	int n = 0;
+
+	for (; len--; text++)
+		n += (*text & 0xc0) != 0x80;
+	return n;
+}
+
+/*
+ * The expression with a caret under the offending word: of a long one what is around the word, and
+ * in one line, whatever it has in it.
+ */
+static void refuse_expr(struct argp_state *state, const char *text, const struct expr_error *err)
+{
+	static const char marks[] = "^~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~";
+	const size_t around = 60, len = strlen(text);
+	size_t from = err->at > around ? err->at - around : 0;
+	size_t to = err->at + (err->len < around ? err->len : around) + around;
+	char shown[3 * around + 8];
+	const char *before, *behind;
+	int word;
+
+	if (to > len)
+		to = len;
+	while (from && (text[from] & 0xc0) == 0x80)
+		from--;
+	while (to < len && (text[to] & 0xc0) == 0x80)
+		to--;
+	memcpy(shown, text + from, to - from);
+	shown[to - from] = '\0';
+	for (char *c = shown; *c; c++)
+		if ((unsigned char)*c < ' ' || *c == 0x7f)
+			*c = ' ';
+	before = from ? "..." : "";
+	behind = to < len ? "..." : "";
+	word = width(text + err->at, err->len);
+	argp_failure(state, EXIT_USAGE, 0, "--filter: %s\n    %s%s%s\n    %*s%.*s", err->why,
+		     before, shown, behind,
+		     (int)strlen(before) + width(text + from, err->at - from), "",
+		     word > 40 ? 40 : word, marks);
+}
+
 static void parse_expr(struct parser *p, struct argp_state *state, const char *arg)
 {
 	struct session_opts *opts = p->opts;
@@ -269,13 +313,30 @@ static void parse_expr(struct parser *p, struct argp_state *state, const char *a
 		node = NULL;
 		ret = expr_parse(&node, arg, opts->tools[i], opts, &err);
 		if (ret == -EINVAL)
-			argp_failure(state, EXIT_USAGE, 0, "--filter: %s\n    %s\n    %*s%.*s",
-				     err.why, arg,
-				     (int)err.at, "", err.len > 40 ? 40 : (int)err.len,
-				     "^~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~");
+			refuse_expr(state, arg, &err);
 		if (ret)
 			argp_failure(state, EXIT_USAGE, 0, "--filter: %s", strerror(-ret));
 		opts->expr[i] = filter_and(opts->expr[i], node);
+	}
+}
+
+/* What the kernel would refuse is refused everywhere, also in a replay. */
+static void refuse_large(const struct session_opts *opts, struct argp_state *state)
+{
+	static struct bpf_insn insns[NT_FILTER_SLOTS];
+	bool each;
+	int i, room;
+
+	for (i = 0; i < opts->n_tools; i++) {
+		each = session_asks_each(opts, i);
+		room = each ? NT_FILTER_EACH : NT_FILTER_SLOTS;
+		if (!opts->filter[i] || filter_compile(opts->filter[i], insns, room) != -E2BIG)
+			continue;
+		argp_failure(state, EXIT_USAGE, 0,
+			     "the filter is too large: it would need more than %d instructions%s%s",
+			     room, each ? ", of which there are fewer for what differs between the "
+					  "rows of one event of " : "",
+			     each ? opts->tools[i]->name : "");
 	}
 }
 
@@ -446,6 +507,7 @@ static void finish(struct parser *p, struct argp_state *state)
 				  !opts->expr[i] ? opts->common :
 						   &opts->both[i];
 	}
+	refuse_large(opts, state);
 }
 
 /* "a,b,c" to its words, which stay in `room`. */

@@ -178,6 +178,16 @@ static int open_failed(struct session *s, const struct probe *probe, int err, in
 			 probe->tool->name, slot->what, tried);
 }
 
+bool session_asks_each(const struct session_opts *opts, int i)
+{
+	const struct column *col;
+
+	for (col = opts->tools[i]->columns; opts->filter[i] && col->name; col++)
+		if (col->flags & COL_EACH && filter_reads(opts->filter[i], col->off, col->size))
+			return true;
+	return false;
+}
+
 static int compile_filter(struct session *s, int i, struct probe_config *config)
 {
 	const struct filter_node *filter = s->opts->filter[i];
@@ -285,6 +295,19 @@ static enum nt_keep owners_wanted(const struct session_opts *opts)
 	return NT_KEEP_CONNECTS;
 }
 
+static void explain_filter(const struct session *s, int i, const struct probe_config *config,
+			   FILE *to)
+{
+	bool later = s->readings.tools[i].filter; /* its part that asks for sums */
+
+	if (config->filter && s->opts->filter[i])
+		fprintf(to, "%s: filter: in the kernel, %d instructions%s\n",
+			s->opts->tools[i]->name, config->filter_len,
+			later ? "; what it asks of sums when they are read" : "");
+	else if (later)
+		fprintf(to, "%s: filter: when the sums are read\n", s->opts->tools[i]->name);
+}
+
 static int open_probe(struct session *s, int i, struct probe_config *config)
 {
 	const struct session_opts *opts = s->opts;
@@ -296,6 +319,7 @@ static int open_probe(struct session *s, int i, struct probe_config *config)
 	config->params.tool = i;
 	config->params.keep_owners = i == keeper(opts) ? owners_wanted(opts) : NT_KEEP_NOTHING;
 	config->params.want_owners = wants_owners(opts, i);
+	config->params.each_row = session_asks_each(opts, i);
 	config->owners = keeper(opts) >= 0;
 	config->params.want_mntns = opts->want_mntns;
 	config->params.n_cgroups = opts->n_cgroups;
@@ -318,8 +342,10 @@ static int open_probe(struct session *s, int i, struct probe_config *config)
 	if (err)
 		return open_failed(s, &s->probes[i], err, missing);
 	s->n_probes++;
-	if (opts->explain || opts->verbose)
+	if (opts->explain || opts->verbose) {
 		probe_explain(&s->probes[i], opts->explain ? stdout : stderr);
+		explain_filter(s, i, config, opts->explain ? stdout : stderr);
+	}
 	return 0;
 }
 
@@ -639,9 +665,6 @@ static void run(struct session *s)
 			s->reader->asleep = 1;
 			__sync_synchronize();
 			if (!drain(s, settled()) && !s->stop)
-				wait_for(s, remaining_ms(s, deadline, BATCH_MS));
-			/* An event may have been on its way that saw us awake. */
-			if (s->reader->asleep && !drain(s, settled()) && !s->stop)
 				wait_for(s, remaining_ms(s, deadline, -1));
 			s->reader->asleep = 0;
 		} else {

@@ -72,6 +72,9 @@ struct session_stats {
 	uint64_t time;   /* ns, CLOCK_MONOTONIC */
 };
 
+/* Does its filter look at a column with COL_EACH? */
+bool session_asks_each(const struct session_opts *opts, int i);
+
 /* All return an exit code; `fault` has the sentence when it is not 0. */
 int session_run(const struct session_opts *opts, struct fault *fault);
 /*

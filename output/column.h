@@ -85,6 +85,7 @@ enum {
 	COL_ADD = 1 << 8,
 	COL_MAX = 1 << 9,
 	COL_ASKED = 1 << 14,     /* in no form by default, unless an option shows it */
+	COL_EACH = 1 << 24,      /* rows of one event differ in it */
 	COL_PREFIX = 1 << 15,    /* table: COL_PATTERN after the u32 at `prefix` and a ':', unless
 				    that has all bits set */
 };

@@ -11,6 +11,7 @@
 #define NT_MAX_TOOLS 16 /* in one run; a power of two */
 #define NT_FILTER_MARK 0x4e54464c54455221 /* see probes/filter.bpf.h */
 #define NT_FILTER_SLOTS 2048              /* instructions that a filter may have */
+#define NT_FILTER_EACH 256                /* and one that is asked in a loop, see COL_EACH */
 #define NT_COMM_LEN 16 /* TASK_COMM_LEN, include/linux/sched.h; any byte but NUL may occur */
 
 /* How the owner of a socket was found; the order of strength is the order of the values. */
@@ -146,7 +147,8 @@ struct nt_params {
 	__u8 want_mntns;
 	__u8 want_owners;    /* by columns or by the filter of this tool */
 	__u8 pinned;         /* NT_PINNED_*: the maps of others that a row's owner must be in */
-	__u8 pad[3];
+	__u8 each_row;       /* the filter looks at a column with COL_EACH */
+	__u8 pad[2];
 };
 
 /*

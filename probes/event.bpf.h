@@ -63,8 +63,8 @@ static __always_inline __u64 nt_wakeup(__u64 size)
 	return used >= quarter && used - size < quarter ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP;
 }
 
-/* Counts an event and asks the filter: the counters, or NULL if nobody wants it. */
-static __always_inline struct nt_counters *nt_wanted(void *event)
+/* Counts an event with the filter's verdict: the counters, or NULL if nobody wants it. */
+static __always_inline struct nt_counters *nt_counted(void *event, bool passes)
 {
 	struct nt_counters *count = nt_count();
 
@@ -72,19 +72,27 @@ static __always_inline struct nt_counters *nt_wanted(void *event)
 		return NULL;
 	((struct nt_event *)event)->tool = nt_params.tool;
 	NT_COUNT(count, seen);
-	if (nt_filter(event))
+	if (passes)
 		return count;
 	NT_COUNT(count, filtered);
 	return NULL;
 }
 
-/* `event` starts with a struct nt_event. */
-static __always_inline void nt_emit(void *event, __u64 size)
+static __always_inline struct nt_counters *nt_wanted(void *event)
 {
-	struct nt_counters *count = nt_wanted(event);
+	return nt_counted(event, nt_filter(event));
+}
 
+/* `event` starts with a struct nt_event. */
+static __always_inline void nt_output(void *event, __u64 size, struct nt_counters *count)
+{
 	if (count && bpf_ringbuf_output(&nt_events, event, size, nt_wakeup(size + 8)))
 		NT_COUNT(count, lost_buffer);
+}
+
+static __always_inline void nt_emit(void *event, __u64 size)
+{
+	nt_output(event, size, nt_wanted(event));
 }
 
 /*

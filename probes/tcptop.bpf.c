@@ -3,8 +3,15 @@
 #include "kernel.h"
 #include "tcptop.h"
 
+/* A socket that is gone may leave its address to another one, within one interval. */
+struct tcptop_key {
+	__u64 sk;
+	__u32 flow; /* of TCP the hash of namespace, addresses and ports; of MPTCP the ports */
+	__u32 pad;
+};
+
 #define NT_SUMS_KIND BPF_MAP_TYPE_HASH
-#define NT_SUMS_KEY __u64
+#define NT_SUMS_KEY struct tcptop_key
 #define NT_SUMS_ROW struct tcptop_row
 #include "sums.bpf.h"
 #include "moved.bpf.h"
@@ -13,21 +20,6 @@
 static __always_inline bool is_mptcp(const struct sock *sk, enum nt_way way)
 {
 	return NT_READ(way, sk->sk_protocol) == IPPROTO_MPTCP;
-}
-
-/*
- * A socket that is gone may leave its address to another one, within one interval, so the address
- * is not enough: with it goes the hash of namespace, addresses and ports, of MPTCP the ports.
- */
-static __always_inline __u64 key_of(const struct sock *sk, enum nt_way way)
-{
-	__u64 flow;
-
-	if (is_mptcp(sk, way))
-		flow = NT_READ(way, sk->__sk_common.skc_portpair);
-	else
-		flow = NT_READ(way, sk->__sk_common.skc_hash);
-	return nt_address(sk) ^ flow << 32;
 }
 
 /* What was received may still be read when CLOSE has cleared skc_num. */
@@ -58,10 +50,14 @@ static __always_inline void begin(struct tcptop_row *row, const struct sock *sk,
 static __always_inline void on_moved(const struct sock *sk, __u32 bytes, enum nt_dir dir,
 				     enum nt_way way)
 {
-	__u64 key = key_of(sk, way);
+	struct tcptop_key key = { .sk = nt_address(sk) };
 	struct tcptop_row *row;
 	bool fresh;
 
+	if (is_mptcp(sk, way))
+		key.flow = NT_READ(way, sk->__sk_common.skc_portpair);
+	else
+		key.flow = NT_READ(way, sk->__sk_common.skc_hash);
 	row = nt_row(&key, &fresh);
 	if (!row)
 		return;

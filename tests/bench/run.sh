@@ -8,7 +8,7 @@ share=$(mktemp -d)
 trap 'rm -rf "$share"' EXIT
 
 cp "$nettrace" "$share/nettrace"
-cp "$churn" "$share/churn"
+cp "$churn" "$(dirname "$churn")/filterrun" "$share"
 mkdir "$share/bench"
 cp "$here"/*.py "$share/bench"
 cp -r "$here/../live" "$share/live"
@@ -23,6 +23,15 @@ for guest in ${GUESTS:-6.1}; do
 	"$here/../vm/run.sh" --icount --share "$share" "$guest" -- \
 		python3 -B /share/bench/cost.py --tool tcptop --nettrace /share/nettrace \
 		--churn /share/churn --calls 20000 --other /usr/sbin/tcptop || echo "guest $guest: not measured"
+done
+echo
+echo "filters on this host, ns"
+"$(dirname "$churn")/filterrun" cost
+for guest in ${GUESTS:-6.1}; do
+	echo
+	echo "filters in guest $guest, instructions"
+	"$here/../vm/run.sh" --icount --share "$share" "$guest" -- /share/filterrun cost ||
+		echo "guest $guest: not measured"
 done
 for tool in tcplife tcpstates tcpaccept tcpconnect tcpconnlat tcptracer softirqs; do
 	echo

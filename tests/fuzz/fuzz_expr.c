@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* Any text as a filter: it is refused with a place inside it, or it compiles and has a verdict. */
+/*
+ * Any text as a filter of any tool, which the first byte tells: it is refused with a place inside
+ * it, or it compiles and has a verdict.
+ */
 #include <errno.h>
 #include <linux/bpf.h>
 #include <stdlib.h>
@@ -42,12 +45,24 @@ static const struct column columns[] = {
 	{ 0 },
 };
 
-static const struct tool tool = {
+static const struct tool made_up = {
 	.name = "fuzz",
 	.fields = FIELDS_OWNER | FIELDS_FLOW,
 	.columns = columns,
 	.event_size = sizeof(EV),
 };
+
+#define TOOL(name) extern const struct tool name##_tool;
+#include "tools.def"
+#undef TOOL
+
+static const struct tool *const tools[] = {
+	&made_up,
+#define TOOL(name) &name##_tool,
+#include "tools.def"
+#undef TOOL
+};
+#define N_TOOLS (sizeof(tools) / sizeof(*tools))
 
 /* Their values are looked up in the file system. */
 static bool asks_the_host(const char *text)
@@ -68,17 +83,19 @@ static void check_error(const char *text, int ret, const struct expr_error *err)
 		abort();
 }
 
-static void check_filter(const struct filter_node *node)
+/* The event is in memory of its size: what looks beyond it is caught. */
+static void check_filter(const struct filter_node *node, const struct tool *tool)
 {
 	static struct bpf_insn insns[NT_FILTER_SLOTS];
-	EV ev = { 0 };
 	int n = filter_compile(node, insns, NT_FILTER_SLOTS);
+	void *event = calloc(1, tool->event_size);
 
-	if (n == 0 || n == -EINVAL)
+	if (n == 0 || n == -EINVAL || !event)
 		abort();
-	filter_eval(node, &ev, sizeof(ev));
-	memset(&ev, 0xff, sizeof(ev));
-	filter_eval(node, &ev, sizeof(ev));
+	filter_eval(node, event, tool->event_size);
+	memset(event, 0xff, tool->event_size);
+	filter_eval(node, event, tool->event_size);
+	free(event);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -87,21 +104,23 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct session_opts opts = { 0 };
 	struct filter_node *node;
+	const struct tool *tool;
 	struct expr_error err;
 	char *text;
 	int ret;
 
-	if (size > MAX_TEXT)
+	if (!size || size > MAX_TEXT)
 		return -1;
-	text = strndup((const char *)data, size);
+	tool = tools[*data % N_TOOLS];
+	text = strndup((const char *)data + 1, size - 1);
 	if (!text)
 		return 0;
 	if (!asks_the_host(text)) {
-		ret = expr_parse(&node, text, &tool, &opts, &err);
+		ret = expr_parse(&node, text, tool, &opts, &err);
 		if (ret)
 			check_error(text, ret, &err);
 		else
-			check_filter(node);
+			check_filter(node, tool);
 		if (ret && node)
 			abort();
 		filter_free(node);

@@ -5,7 +5,7 @@ import os
 import time
 
 import nt
-from nt import Peer, Trace, check, equal
+from nt import Peer, Trace, check, equal, near
 
 
 class Flows:
@@ -425,6 +425,51 @@ def test_long_lists():
     equal(done.returncode, 2, "exit status with 5,000 parentheses")
 
 
+def shapes(tool):
+    """
+    (what, n, expression of n terms): as many terms as fit. Ranges that narrow each other and many
+    fields in nested parentheses are what the verifier would walk through in all combinations.
+    """
+    filters, columns = tool["filters"], [c["name"] for c in tool["columns"]]
+    known = [name for name in ("lport", "pid") if name in filters] + \
+        [name for name in columns if name in ("queue", "cpu")]
+    number = known[0]
+    if "lport" in filters:
+        yield "nested", 56, lambda n: "(" * 60 + " and ".join(
+            f"not (host 10.{i % 256}.{i // 256}.0/24 or port {i} or not pid < {i + 2} or "
+            f"comm c{i})" for i in range(n)) + ")" * 60
+    else:
+        yield "ranges", 170 if number == "pid" else 292, lambda n: " and ".join(
+            f"({number} < {i + 2} or {number} > {3 * n - i})" for i in range(n))
+    yield "numbers", 682, lambda n: " or ".join(f"{number} = {2 * i}" for i in range(n))
+    if "lport" in filters:
+        yield "list", 597, lambda n: "port " + ",".join(str(2 * i) for i in range(n))
+        yield "ranges", 292, lambda n: " and ".join(
+            f"(lport < {i + 2} or lport > {3 * n - i})" for i in range(n))
+    if "comm" in filters:
+        yield "parts", 25, lambda n: "comm ~ " + ",".join(f"{i:x}" for i in range(n))
+    if "seq" in columns:  # asked for each row
+        yield "each", 84, lambda n: " or ".join(f"seq = {2 * i}" for i in range(n))
+
+
+def test_largest():
+    """What the limits allow, every kernel takes, in every tool."""
+    tools = json.loads(nt.tool("help", "--json").stdout)["tools"]
+    cases = {(tool["name"], what): (n, make) for tool in tools for what, n, make in shapes(tool)}
+    first = {(tool["name"], next(shapes(tool))[0]) for tool in tools}
+    slow = nt.SCALE < 1
+    for case in first | {("tcpretrans", "each")} if slow else cases:
+        n, make = cases[case]
+        done = nt.tool(case[0], "--explain", "--filter", make(n))
+        equal(done.returncode, 0, f"exit status of {case} with {n} terms: {done.stderr[-300:]}")
+        check(b"filter: in the kernel, " in done.stdout, f"where it is decided: {done.stdout}")
+        if slow:
+            continue
+        done = nt.tool(case[0], "--explain", "--filter", make(n + n // 8 + 1))
+        equal(done.returncode, 2, f"exit status of {case} with more: {done.stderr[-300:]}")
+        check(b"too large" in done.stderr, f"why is said: {done.stderr[-300:]}")
+
+
 def test_combined():
     """Different options are ANDed, with each other and with --filter."""
     b, a = nt.pair()
@@ -520,6 +565,56 @@ def test_expression_errors():
             start = text.rindex(word) if text != "or port 80" else 0
             check(start <= caret < start + len(word),
                   f"the caret is under {word!r}: {done.stderr.decode()}")
+
+
+def test_merged():
+    """
+    One expression for several tools: each looks at its own columns. The owner of an accepted socket
+    is asked where it is known, so the accept, the close and the session are all the server's.
+    """
+    space = nt.Space()
+    server, client = Peer(space, "server"), Peer(space, "client")
+    listener = server.listen("127.0.0.1")
+    tools = "tcpaccept,tcptracer,tcplife"
+    mine = f"pid {server.pid} or comm nobody"
+    traces = {text: Trace("--json", "--filter", text, tool=tools, spaces=[space], wait=False)
+              for text in (mine, f"not ({mine})", f"({mine}) and not net 127.0.0.0/8",
+                           f"net 127.0.0.0/8 and !(host 10.0.0.0/8 || ({mine}))")}
+    for trace in traces.values():
+        trace.wait_ready()
+    session(Flows(), "one", server, listener, client, "127.0.0.1")
+    nt.quiet(space)
+    theirs = ["tcplife client", "tcptracer client close", "tcptracer client connect"]
+    ours = ["tcpaccept server", "tcplife server", "tcptracer server accept",
+            "tcptracer server close"]
+    for (text, trace), wanted in zip(traces.items(), (ours, theirs, [], theirs)):
+        got = sorted(" ".join([r["tool"], r["comm"]] + ([r["type"]] if "type" in r else []))
+                     for r in trace.stop().rows())
+        equal(got, wanted, text)
+
+
+def test_merged_fields():
+    """A field that one of the tools does not have is an error that names the tool."""
+    for tools, text, why in (
+            ("tcplife,softirqs", "port 80", "softirqs has no field 'port'"),
+            ("softirqs,tcplife", "cpu 1", "expected = != < <= > or >= after 'cpu', found '1'"),
+            ("tcplife,tcptracer", "tx > 1M", "tcptracer has no field 'tx'"),
+            ("tcplife,tcpaccept,solisten", "raddr 10.0.0.1", "solisten has no field 'raddr'")):
+        done = nt.tool(tools, "--filter", text)
+        equal((done.returncode, done.stdout), (2, b""), f"{tools} with {text}")
+        check(why in done.stderr.decode(), f"{tools} with {text}: {done.stderr}")
+
+
+def test_kernel_agrees():
+    """
+    Random expressions and events of all tools: the kernel, replay's evaluator and a reference.
+    """
+    filterrun = os.path.join(os.path.dirname(nt.CHURN), "filterrun")
+    least = nt.scaled(120000, 8000)
+    done = nt.run(filterrun, "pairs", str(least))
+    result = json.loads(done)
+    check(result["pairs"] >= least, f"pairs: {result}")
+    near(result["kept"], result["pairs"] / 2, 0.4, "events that are kept")
 
 
 def test_counters():

@@ -79,7 +79,11 @@ def test_scene2():
     server = nt.http_server(b, 8000, {"file": 100})
     wanted = {("-L", "8000"): 1, ("-D", "8000"): 1, ("-L", "8000", "-D", "8000"): 0,
               ("--port", "8000"): 2,
-              ("--filter", "lport 8000 or rport 8000"): 2}
+              ("--filter", "lport 8000 or rport 8000"): 2,
+              ("--filter", "not (lport 8000 or rport 8000)"): 0,
+              ("--filter", f"(lport 8000 or rport 8000) and !laddr {b.addr4}/32"): 1,
+              ("--filter", f"lport 8000 and not raddr {a.addr4} or rport 8000 and net "
+                           f"{b.addr4}/24 and !(comm nobody || pid 1)"): 1}
     traces = Trace.several({args: args for args in wanted}, "--json", spaces=(a, b))
     curl = Curl(a, f"http://{b.addr4}:8000/file")
     nt.quiet(a, b)

@@ -205,6 +205,10 @@ static void test_numbers(void **state)
 	TRUE(&ev, "retrans = 3", "retrans > 2", "retrans < 4294967295", "retrans <= 4294967295",
 	     "retrans >= 0", "retrans != 4294967295", "retrans = 0003");
 	FALSE(&ev, "retrans > 3", "retrans = 0", "retrans >= 4294967295", "retrans <= 0");
+	ev.skaddr = 0xffff888012345678;
+	TRUE(&ev, "skaddr = ffff888012345678", "skaddr == 0xFFFF888012345678", "skaddr != 12345678",
+	     "skaddr > ffff888012345677", "not skaddr < 10");
+	FALSE(&ev, "skaddr = 888012345678", "skaddr != ffff888012345678");
 	ev.duration_ns = UINT64_MAX;
 	TRUE(&ev, "duration = 18446744073709551615", "duration > 18446744073709551614",
 	     "duration >= 18446744073709551614.5ns");
@@ -513,7 +517,6 @@ static void test_word_errors(void **state)
 		  "probe has no field 'a_word_that_is_far_too_long_to_be_shown_'" },
 		{ "port 80 or 443", 11, 3,
 		  "expected a field, found '443'; a list is one word: port 80,443" },
-		{ "skaddr = 1", 0, 6, "'skaddr' is no column to filter by" },
 		{ "query x", 0, 5, "'query' is no column to filter by" },
 		{ "time > 1", 0, 4, "'time' is no column to filter by" },
 		{ 0 },
@@ -631,6 +634,10 @@ static void test_number_errors(void **state)
 		{ "tx = 0.3K", 5, 4, "not a whole number of bytes" },
 		{ "tx > 17179869184G", 5, 12, "too large for this column" },
 		{ "tx > 18446744073709551615.5", 5, 22, "too large for this column" },
+		{ "skaddr = xyz", 9, 3, "not a hexadecimal number" },
+		{ "skaddr = 0x", 9, 2, "not a hexadecimal number" },
+		{ "skaddr = -1", 9, 2, "not a hexadecimal number" },
+		{ "skaddr = 12345678123456789", 9, 17, "too large for this column" },
 		{ "duration > 1S", 11, 2, DURATION },
 		{ "duration > 1.5ss", 11, 5, DURATION },
 		{ "duration > 5M", 11, 2, DURATION },

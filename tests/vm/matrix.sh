@@ -22,7 +22,7 @@ trap 'rm -rf "$share" "$out"' EXIT
 only=.
 grep -q "^$name[[:space:]]*amd64" "$here/kernels" || only=$(grep -v '^#' "$here/foreign")
 cp "$nettrace" "$share/nettrace"
-cp "$churn" "$share/churn"
+cp "$churn" "$(dirname "$churn")/filterrun" "$share"
 cp -r "$here/../live" "$share/live"
 cp -r "$here/../bench" "$share/bench"
 
