@@ -472,6 +472,8 @@ static void parse_devices(struct parser *p, struct argp_state *state, const stru
 		argp_failure(state, EXIT_USAGE, 0, "%s: /proc/self/ns/net: %s", what,
 			     strerror(errno));
 	snprintf(make_expr(p, state), sizeof(*p->made), "%s %s and netns %ju", o->target, arg,
+	p->opts->devices = arg;
+	p->opts->devices_netns = own.st_ino;
 		 (uintmax_t)own.st_ino);
 }
 

@@ -333,7 +333,7 @@ static bool print_reading(struct rows *rows, int i, uint64_t time, const char *l
 		  waiting->n);
 	begin_reading(rows, i, n, time, load);
 	if (tool->sums->groups[0])
-		return rows_groups(rows, i, waiting->data, waiting->n);
+		return rows_groups(rows, i);
 	for (k = 0; k < n && more && !rows->error; k++)
 		more = rows_print(rows, waiting->data + k * tool->event_size);
 	return more;

@@ -54,9 +54,14 @@ void rows_sort(const struct rows *rows, int tool, const char *by, void *data, si
 /* One row, now. Like rows_event(). */
 bool rows_print(struct rows *rows, const void *event);
 /*
- * The `n` rows of a reading of the i-th tool by its groups (struct tool_sums): sorts them.
+ * The rows of a reading of the i-th tool by its groups (struct tool_sums).
  */
-bool rows_groups(struct rows *rows, int i, unsigned char *data, size_t n);
+bool rows_groups(struct rows *rows, int i);
+/*
+ * A row for each device that the user named and that has none in the reading: it has no index and
+ * stands for its groups only. `row` is `each`'s to change.
+ */
+void rows_idle(struct rows *rows, int i, void (*each)(void *ctx, void *row), void *ctx);
 /* Headings that come before any row. */
 void rows_headers(struct rows *rows);
 void rows_stats(struct rows *rows, const struct session_stats *stats);

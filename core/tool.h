@@ -126,10 +126,13 @@ struct tool_sums {
 	/*
 	 * Rows in groups, by the values of these columns (table: a line with the first two before
 	 * each, and the sum behind it); within a group by the number in `index`, and where one is
-	 * missing below the number in `indexes` a row of zeros. NULL: no groups.
+	 * missing below the number in `indexes` a row of zeros. With two of `indexes` the second
+	 * column has the values 0 and 1, each with its number and always with a group; of
+	 * devices (OPT_DEVICES) they are what it sends and what it receives. NULL: no groups.
 	 */
-	const char *groups[3], *index, *indexes;
+	const char *groups[3], *index, *indexes[2];
 	const struct sort_key *keys; /* on a terminal it has a screen (core/top.h); or NULL */
+	bool bare;            /* the table has no heading unless --columns is given */
 	const char *title;    /* line before each reading in the table: strftime(3), and %L for
 				 /proc/loadavg; printed unless it begins with '!' */
 };

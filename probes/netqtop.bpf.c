@@ -37,8 +37,8 @@ static __always_inline int on_packet(const struct net_device *dev, __u32 len, __
 		row->ifindex = key.ifindex;
 		row->queue = queue;
 		row->dir = dir;
-		row->queues = dir == NETQTOP_TX ? dev->real_num_tx_queues :
-						  dev->real_num_rx_queues;
+		row->queues[NETQTOP_TX] = dev->real_num_tx_queues;
+		row->queues[NETQTOP_RX] = dev->real_num_rx_queues;
 		*(__u64 *)row->dev = *(__u64 *)dev->name;
 		*(__u64 *)(row->dev + 8) = *(__u64 *)(dev->name + 8);
 		nt_row_filled(row);
