@@ -16,6 +16,7 @@
 #include "caps.h"
 #include "cgroup.h"
 #include "hook.h"
+#include "nets.h"
 #include "pinned.h"
 
 /*
@@ -216,6 +217,8 @@ static int configure(struct bpf_object *object, const struct probe_config *confi
 		err = set_entries(object, "nt_task_items", config->max_tasks);
 	if (!err)
 		err = set_sums(object, config);
+	if (!err && config->nets)
+		err = set_entries(object, "nt_nets", nets_count(config->nets) + 1);
 	if (!err)
 		err = set_entries(object, "nt_events", config->params.ring_bytes);
 	if (!err)
@@ -486,6 +489,8 @@ static int try(struct attempt *a, const struct plan *plan, int *slot, struct pla
 		err = load(a, plan, slot, failure);
 	if (!err)
 		err = put_cgroups(probe, a->config);
+	if (!err && a->config->nets)
+		err = nets_put(a->config->nets, probe_map(probe, "nt_nets"));
 	if (!err && a->config->attach)
 		err = attach(probe, plan, slot, failure);
 	if (err)

@@ -69,7 +69,9 @@ static int open_view(struct rows *rows, int i, struct fault *fault)
 					     .columns = tool->columns,
 					     .table = *opts->table ? opts->table : tool->table,
 					     .spec = opts->columns,
-					     .unhide = *opts->table ? opts->table : opts->show };
+					     .unhide = *opts->table ? opts->table : opts->show,
+					     .bare = tool->sums && tool->sums->bare &&
+						     !opts->columns };
 	const char *bad;
 	size_t len;
 	int err;
@@ -98,6 +100,7 @@ int rows_open(struct rows *rows, const struct session_opts *opts, struct fault *
 		return fault_set(fault, EXIT_RUNNING, "no memory");
 	if (out_new(&rows->out, STDOUT_FILENO, opts->format, opts->header, names))
 		return fault_set(fault, EXIT_RUNNING, "no memory");
+	out_set_unit(rows->out, opts->unit);
 	for (i = 0; i < opts->n_tools; i++) {
 		code = open_view(rows, i, fault);
 		if (code)

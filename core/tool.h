@@ -65,6 +65,8 @@ enum opt_kind {
 	OPT_PART,    /* only rows whose text column `target` has `arg` as a part */
 	OPT_PLAIN,   /* no screen: readings one below the other on a terminal too */
 	OPT_SORT,    /* rows of a reading by a column; `target`: "word=column,word=column" */
+	OPT_UNIT,    /* of COL_UNIT columns in the table: b k m bits, B K M bytes, each 1024 times
+			the one before */
 };
 
 /* The list ends with an entry without letter and name. */
@@ -90,6 +92,7 @@ enum arg_kind {
 	ARG_INTERVAL,    /* seconds, as OPT_INTERVAL */
 	ARG_READINGS,    /* stop after so many of them */
 	ARG_AT_LEAST_MS, /* the filter `target` >= so many milliseconds */
+	ARG_NETS,        /* instead of tool->nets */
 };
 
 /* The list ends with an entry without a name. */
@@ -165,6 +168,7 @@ struct tool {
 	struct probe_object probe, filtered; /* PROBES(name); why two: probes/filter.bpf.h */
 	size_t event_size;   /* it starts with a struct nt_event */
 	const struct tool_sums *sums; /* or NULL: each event is a row */
+	const char *nets;    /* networks that its sums have a row each for (core/nets.h), or NULL */
 	const struct tool *counted;   /* OPT_COUNT: this tool with other rows, or NULL */
 };
 

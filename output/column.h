@@ -68,6 +68,7 @@ enum {
 	COL_NANO = 1 << 11,
 	COL_PER_SECOND = 1 << 12, /* COL_RATIO: the divisor is in ns */
 	COL_SHORT = 1 << 13,     /* table: above 1000 as 1.23K, above 1000000 as 1.23M */
+	COL_UNIT = 1 << 20,      /* table: COL_BYTES in the unit of out_set_unit() */
 	COL_QUIET = 1 << 19,     /* what names a histogram in the table: left out when it is zero */
 	/* Of rows that are put together from parts: the sum, the largest; u64. */
 	COL_ADD = 1 << 8,
