@@ -3,7 +3,7 @@
 #include "kernel.h"
 #include "tcpsubnet.h"
 
-#define NT_SUMS_KIND BPF_MAP_TYPE_PERCPU_HASH
+#define NT_SUMS_KIND BPF_MAP_TYPE_PERCPU_ARRAY
 #define NT_SUMS_KEY __u32
 #define NT_SUMS_ROW struct tcpsubnet_row
 #include "sums.bpf.h"
@@ -21,24 +21,30 @@ static __always_inline bool wanted(const struct sock *sk, enum nt_way way)
 	return nt_passes(&e);
 }
 
+static __always_inline void begin(struct tcpsubnet_row *row, const struct sock *sk,
+				  enum nt_way way)
+{
+	const struct nt_net *net = nt_find_net(sk, way);
+
+	if (net)
+		__builtin_memcpy(row->subnet, net->text, sizeof(row->subnet));
+	nt_row_begun(row);
+}
+
 static __always_inline void on_moved(const struct sock *sk, __u32 bytes, enum nt_dir dir,
 				     enum nt_way way)
 {
-	const struct nt_net *net = nt_net_of_peer(sk, way);
+	__u32 net = nt_net_of_peer(sk, way);
 	struct tcpsubnet_row *row;
 	bool fresh;
-	__u32 key;
 
-	if (!net || (NT_IS_FILTERED && !wanted(sk, way)))
+	if (net == NT_NO_NET || (NT_IS_FILTERED && !wanted(sk, way)))
 		return;
-	key = net->index;
-	row = nt_row(&key, &fresh);
+	row = nt_row(&net, &fresh);
 	if (!row)
 		return;
-	if (fresh) {
-		__builtin_memcpy(row->subnet, net->text, sizeof(row->subnet));
-		nt_row_begun(row);
-	}
+	if (!row->tx_bytes && !row->rx_bytes) /* as `fresh`, without the line of memory that it is in */
+		begin(row, sk, way);
 	__sync_fetch_and_add(dir == NT_SENT ? &row->tx_bytes : &row->rx_bytes, bytes);
 }
 
