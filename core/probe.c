@@ -144,8 +144,8 @@ static int set_array(struct bpf_map *map)
 }
 
 /*
- * An array's size is part of its type as the verifier sees it: what stands for the inner maps has to
- * have it too.
+ * An array's size is part of its type as the verifier sees it: what stands for the inner maps has
+ * to have it too.
  */
 static int set_array_size(struct bpf_map *outer, struct bpf_map *maps[2], uint32_t entries,
 			  int *inner)

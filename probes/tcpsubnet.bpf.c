@@ -43,7 +43,8 @@ static __always_inline void on_moved(const struct sock *sk, __u32 bytes, enum nt
 	row = nt_row(&net, &fresh);
 	if (!row)
 		return;
-	if (!row->tx_bytes && !row->rx_bytes) /* as `fresh`, without the line of memory that it is in */
+	/* It is fresh; the head is another line of memory than the sums. */
+	if (!row->tx_bytes && !row->rx_bytes)
 		begin(row, sk, way);
 	__sync_fetch_and_add(dir == NT_SENT ? &row->tx_bytes : &row->rx_bytes, bytes);
 }

@@ -3,8 +3,8 @@
 """What a tool takes from a load: with and without it in turn, medians of the pairs.
 
 The load is one stream of iperf3 over loopback, or with --packets small datagrams over a veth, in
-network namespaces of their own. In a guest started with --icount the figures repeat. Then, once more, the time that the tool's programs take by the
-kernel's own count: it does not depend on what else the host does.
+network namespaces of their own. In a guest started with --icount the figures repeat. Then, once more,
+the time that the tool's programs take by the kernel's own count (bpf_stats).
 """
 import argparse
 import json
