@@ -723,6 +723,7 @@ void options_parse(struct session_opts *opts, const char *name, bool replay, int
 	struct argp argp = { .options = p.table, .parser = parse };
 	struct filter_error err;
 	char *doc;
+	int i;
 
 	opts->replaying = replay;
 	opts->header = true;
