@@ -199,7 +199,11 @@ package() {
 case ${1:-} in
 demo) demo ;;
 test) shift && run_tests "$@" ;;
-bench) build ON && need libbpf-tools $(cat tests/vm/packages) && tests/bench/run.sh build/nettrace build/tests/churn ;;
+bench)
+	build ON
+	need iperf3 libbpf-tools $(cat tests/vm/packages)
+	tests/bench/run.sh build/nettrace build/tests/churn build/tests/packets
+	;;
 run) shift && build >&2 && as_root build/nettrace "$@" ;;
 build) build ;;
 build-arm64) build_arm64 ;;

@@ -58,8 +58,10 @@ static const struct column columns[] = {
 	{ .name = "pps", .title = "PPS", .help = "packets a second", .type = COL_RATIO,
 	  COL_AT(EV, packets), .guard = offsetof(EV, interval_ns),
 	  .flags = COL_PER_SECOND | COL_SHORT | COL_LEFT | COL_HIDDEN, .width = 10 },
-	{ .name = "queues", .title = "QUEUES", .help = "queues of the device in this direction",
-	  .type = COL_NUM, COL_AT(EV, queues), .flags = COL_HIDDEN | COL_TABLE_ONLY, .width = 6 },
+	{ .name = "tx_queues", .title = "TXQ", .help = "queues of the device to send",
+	  .type = COL_NUM, COL_AT(EV, queues[NETQTOP_TX]), .flags = COL_HIDDEN | COL_TABLE_ONLY },
+	{ .name = "rx_queues", .title = "RXQ", .help = "queues of the device to receive",
+	  .type = COL_NUM, COL_AT(EV, queues[NETQTOP_RX]), .flags = COL_HIDDEN | COL_TABLE_ONLY },
 	{ 0 },
 };
 
@@ -69,7 +71,7 @@ static const struct tool_sums sums = {
 	.title = "%a %b %e %H:%M:%S %Y",
 	.groups = { "dev", "dir", "netns" },
 	.index = "queue",
-	.indexes = "queues",
+	.indexes = { "tx_queues", "rx_queues" },
 };
 
 static const struct attach_slot attach[] = {

@@ -15,6 +15,7 @@
 
 #include "expr.h"
 #include "fields.h"
+#include "nets.h"
 
 /* The options that every tool has; those of the fields come first and have the fields' numbers. */
 enum uniform {
@@ -553,6 +554,8 @@ static void parse_devices(struct parser *p, struct argp_state *state, const stru
 	if (stat("/proc/self/ns/net", &own))
 		argp_failure(state, EXIT_USAGE, 0, "%s: /proc/self/ns/net: %s", what,
 			     strerror(errno));
+	p->opts->devices = arg;
+	p->opts->devices_netns = own.st_ino;
 	snprintf(make_expr(p, state), sizeof(*p->made), "%s %s and netns %ju", o->target, arg,
 		 (uintmax_t)own.st_ino);
 }
@@ -609,6 +612,27 @@ static void parse_part(struct parser *p, struct argp_state *state, const struct 
 		argp_failure(state, EXIT_USAGE, 0, "%s: '%.*s': %s", what, (int)err.bad_len,
 			     err.bad ? err.bad : arg, err.why);
 	p->opts->common = filter_and(p->opts->common, node);
+}
+
+static int unit(struct argp_state *state, const char *what, const char *arg)
+{
+	static const char letters[] = "bkmBKM";
+	static const int units[] = { -3, 7, 17, 0, 10, 20 };
+	const char *letter = strlen(arg) == 1 ? strchr(letters, *arg) : NULL;
+
+	if (!letter)
+		refuse(state, what, arg, "no unit; b, k and m are bits, B, K and M bytes");
+	return units[letter - letters];
+}
+
+static void parse_nets(struct parser *p, struct argp_state *state, const char *what,
+		       const char *arg)
+{
+	struct filter_error err = { 0 };
+
+	if (nets_parse(&p->opts->nets, arg, &err))
+		argp_failure(state, EXIT_USAGE, 0, "%s: '%.*s': %s", what, (int)err.bad_len,
+			     err.bad ? err.bad : arg, err.why ? err.why : strerror(ENOMEM));
 }
 
 #define WORD_OF_OPT 40
@@ -677,6 +701,7 @@ static void parse_own(struct parser *p, struct argp_state *state, const struct o
 	case OPT_INTERVAL: opts->interval_ns = seconds(state, what, arg); break;
 	case OPT_ROWS: opts->rows = whole(state, what, arg, 1, UINT32_MAX); break;
 	case OPT_PART: parse_part(p, state, o, what, arg); break;
+	case OPT_UNIT: opts->unit = unit(state, what, arg); break;
 	case OPT_TITLE: opts->title = o->target ? '-' : '+'; break;
 	case OPT_SORT:
 		opts->sort = sort_column(o->target, arg);
@@ -715,6 +740,7 @@ static void parse_arg(struct parser *p, struct argp_state *state, char *arg)
 	case ARG_READINGS:
 		p->opts->readings = whole(state, a->name, arg, 1, UINT64_MAX);
 		break;
+	case ARG_NETS: parse_nets(p, state, a->name, arg); break;
 	case ARG_AT_LEAST_MS: parse_at_least(p, state, a, arg);
 	}
 }
@@ -807,7 +833,9 @@ void options_parse(struct session_opts *opts, const char *name, bool replay, int
 {
 	static struct parser p; /* options keep its words */
 	struct argp argp = { .options = p.table, .parser = parse };
+	struct filter_error err;
 	char *doc;
+	int i;
 
 	opts->replaying = replay;
 	if (!opts->names && names_new(&opts->names, !replay))
@@ -828,6 +856,9 @@ void options_parse(struct session_opts *opts, const char *name, bool replay, int
 	if (argp_parse(&argp, argc, argv, 0, NULL, &p))
 		exit(EXIT_USAGE);
 	free(doc);
+	for (i = 0; i < opts->n_tools && !opts->nets && !replay; i++)
+		if (opts->tools[i]->nets)
+			nets_parse(&opts->nets, opts->tools[i]->nets, &err);
 }
 
 static enum option_value value_of(const struct parser *p, int key, const char *arg)
@@ -885,6 +916,7 @@ void options_free(struct session_opts *opts)
 	int i;
 
 	names_free(opts->names);
+	nets_free(opts->nets);
 	filter_free(opts->common);
 	for (i = 0; i < opts->n_tools; i++)
 		filter_free(opts->expr[i]);

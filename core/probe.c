@@ -16,6 +16,7 @@
 #include "caps.h"
 #include "cgroup.h"
 #include "hook.h"
+#include "nets.h"
 #include "pinned.h"
 
 /*
@@ -143,10 +144,26 @@ static int set_array(struct bpf_map *map)
 }
 
 /*
- * An array's size is part of its type as the verifier sees it: the object has it. With another key
- * the maps' BTF is refused, and libbpf goes on without it.
+ * An array's size is part of its type as the verifier sees it: what stands for the inner maps has
+ * to have it too.
  */
-static int set_sums(struct bpf_object *object, const struct probe_config *config)
+static int set_array_size(struct bpf_map *outer, struct bpf_map *maps[2], uint32_t entries,
+			  int *inner)
+{
+	int err;
+
+	err = bpf_map__set_max_entries(maps[0], entries);
+	if (!err)
+		err = bpf_map__set_max_entries(maps[1], entries);
+	if (err)
+		return err;
+	*inner = bpf_map_create((enum bpf_map_type)bpf_map__type(maps[0]), NULL, sizeof(uint32_t),
+				bpf_map__value_size(maps[0]), entries, NULL);
+	return *inner < 0 ? *inner : bpf_map__set_inner_map_fd(outer, *inner);
+}
+
+/* With another key the maps' BTF is refused, and libbpf goes on without it. */
+static int set_sums(struct bpf_object *object, const struct probe_config *config, int *inner)
 {
 	struct bpf_map *outer = bpf_object__find_map_by_name(object, "nt_sums"), *maps[3];
 	int err = 0, i;
@@ -156,6 +173,8 @@ static int set_sums(struct bpf_object *object, const struct probe_config *config
 	maps[0] = bpf_object__find_map_by_name(object, "nt_sums_a");
 	maps[1] = bpf_object__find_map_by_name(object, "nt_sums_b");
 	maps[2] = bpf_map__inner_map(outer);
+	if (config->nets && maps[0] && maps[1])
+		return set_array_size(outer, maps, config->max_sums, inner);
 	for (i = 0; i < 3 && !err; i++) {
 		if (!maps[i] || bpf_map__max_entries(maps[i]) > 1)
 			return maps[i] ? 0 : -ENOENT;
@@ -203,7 +222,8 @@ static int share_maps(struct bpf_object *object, const struct probe_config *conf
 	return 0;
 }
 
-static int configure(struct bpf_object *object, const struct probe_config *config)
+/* *inner: a map that has to be there until the object is loaded, or -1. */
+static int configure(struct bpf_object *object, const struct probe_config *config, int *inner)
 {
 	int err;
 
@@ -215,7 +235,9 @@ static int configure(struct bpf_object *object, const struct probe_config *confi
 	if (!err)
 		err = set_entries(object, "nt_task_items", config->max_tasks);
 	if (!err)
-		err = set_sums(object, config);
+		err = set_sums(object, config, inner);
+	if (!err && config->nets)
+		err = set_entries(object, "nt_nets", nets_count(config->nets) + 1);
 	if (!err)
 		err = set_entries(object, "nt_events", config->params.ring_bytes);
 	if (!err)
@@ -473,7 +495,7 @@ static int try(struct attempt *a, const struct plan *plan, int *slot, struct pla
 	LIBBPF_OPTS(bpf_object_open_opts, open_opts, .object_name = a->probe->tool->name,
 		    .btf_custom_path = a->btf,
 		    .kernel_log_level = messages.debug ? LOG_STATS : 0);
-	int err;
+	int err, inner = -1;
 
 	a->again = false;
 	probe->object = bpf_object__open_mem(a->image, a->image_len, &open_opts);
@@ -481,11 +503,15 @@ static int try(struct attempt *a, const struct plan *plan, int *slot, struct pla
 		return -errno;
 	err = choose(a, plan, slot, failure);
 	if (!err)
-		err = configure(probe->object, a->config);
+		err = configure(probe->object, a->config, &inner);
 	if (!err)
 		err = load(a, plan, slot, failure);
+	if (inner >= 0)
+		close(inner);
 	if (!err)
 		err = put_cgroups(probe, a->config);
+	if (!err && a->config->nets)
+		err = nets_put(a->config->nets, probe_map(probe, "nt_nets"));
 	if (!err && a->config->attach)
 		err = attach(probe, plan, slot, failure);
 	if (err)

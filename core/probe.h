@@ -25,6 +25,7 @@ struct probe_config {
 	uint32_t max_tasks; /* of the maps of tasks inside a call */
 	uint32_t max_sums; /* rows of a hash of sums */
 	uint32_t sum_key;  /* bytes of their keys; 0: as the object says */
+	const struct nets *nets; /* of nt_nets, or NULL */
 	bool one_sum;      /* all keys are 0: the row has a place instead */
 	const struct bpf_insn *filter; /* NULL: none */
 	int filter_len;

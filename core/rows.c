@@ -156,7 +156,9 @@ static int open_view(struct rows *rows, int i, struct fault *fault)
 					     .columns = tool->columns,
 					     .table = *opts->table ? opts->table : tool->table,
 					     .spec = opts->columns,
-					     .unhide = *opts->table ? opts->table : opts->show };
+					     .unhide = *opts->table ? opts->table : opts->show,
+					     .bare = tool->sums && tool->sums->bare &&
+						     !opts->columns };
 	const char *bad;
 	size_t len;
 	int err;
@@ -185,6 +187,7 @@ int rows_open(struct rows *rows, const struct session_opts *opts, struct fault *
 		return fault_set(fault, EXIT_RUNNING, "no memory");
 	if (out_new(&rows->out, STDOUT_FILENO, opts->format, opts->header, names))
 		return fault_set(fault, EXIT_RUNNING, "no memory");
+	out_set_unit(rows->out, opts->unit);
 	for (i = 0; i < opts->n_tools; i++) {
 		code = open_view(rows, i, fault);
 		if (code)
@@ -426,7 +429,7 @@ static bool print_reading(struct rows *rows, int i, uint64_t time, const char *l
 		  waiting->n);
 	begin_reading(rows, i, n, time, load);
 	if (tool->sums->groups[0])
-		return rows_groups(rows, i, waiting->data, waiting->n);
+		return rows_groups(rows, i);
 	for (k = 0; k < n && more && !rows->error; k++)
 		more = rows_print(rows, waiting->data + k * tool->event_size);
 	return more;

@@ -63,13 +63,18 @@ size_t rows_padded(const struct tool *tool, uint64_t *copy, size_t room, const v
 /* One row, now. Like rows_event(). */
 bool rows_print(struct rows *rows, const void *event);
 /*
- * The `n` rows of a reading of the i-th tool by its groups (struct tool_sums): sorts them.
+ * The rows of a reading of the i-th tool by its groups (struct tool_sums).
  */
-bool rows_groups(struct rows *rows, int i, unsigned char *data, size_t n);
+bool rows_groups(struct rows *rows, int i);
 /* Puts an event into a recording, and the names that its columns need, shown or not. */
 void rows_record(struct rows *rows, struct recorder *rec, const void *event, size_t len);
 /* Names that a filter may ask for, whether they occur or not. */
 void rows_record_names(struct rows *rows, struct recorder *rec);
+/*
+ * A row for each device that the user named and that has none in the reading: it has no index and
+ * stands for its groups only. `row` is `each`'s to change.
+ */
+void rows_idle(struct rows *rows, int i, void (*each)(void *ctx, void *row), void *ctx);
 /* Headings that come before any row. */
 void rows_headers(struct rows *rows);
 void rows_stats(struct rows *rows, const struct session_stats *stats);

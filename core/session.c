@@ -25,6 +25,7 @@
 #include "cgroup1.h"
 #include "files.h"
 #include "merge.h"
+#include "nets.h"
 #include "pinned.h"
 #include "probe.h"
 #include "readings.h"
@@ -238,6 +239,10 @@ static void configure_sums(const struct session_opts *opts, int i, struct probe_
 		return;
 	config->max_sums = sums->entries && !opts->max_sockets ? sums->entries :
 								 config->max_sockets;
+	if (opts->tools[i]->nets) {
+		config->nets = opts->nets;
+		config->max_sums = nets_count(opts->nets);
+	}
 	config->sum_key = sums->key_size * __builtin_popcount(opts->flags & sums->keyed);
 	config->one_sum = sums->keyed && !config->sum_key;
 }
@@ -764,10 +769,25 @@ static void close_session(struct session *s)
 	free(s);
 }
 
+/* A network of the list that another one before it contains. */
+static void say_shadowed(const struct nets *nets)
+{
+	uint32_t i;
+	int by;
+
+	for (i = 0; nets && i < nets_count(nets); i++) {
+		by = nets_shadowed(nets, i);
+		if (by >= 0)
+			fprintf(stderr, "'%s' gets nothing: '%s' stands before it\n",
+				nets_text(nets, i), nets_text(nets, by));
+	}
+}
+
 static int prepare(struct session *s)
 {
 	int code;
 
+	say_shadowed(s->opts->nets);
 	code = rows_open(&s->rows, s->opts, s->fault);
 	if (!code)
 		code = check_host(s->fault);

@@ -48,6 +48,10 @@ struct session_opts {
 	uint64_t readings;        /* stop after so many; 0: any number */
 	uint64_t rows;            /* of a reading; 0: as the tool says */
 	const char *sort;         /* column; NULL: as the tool says */
+	const char *devices;      /* OPT_DEVICES, a list of names; NULL: all */
+	uint32_t devices_netns;   /* inode of the namespace that they are in */
+	int unit;                 /* out_set_unit() */
+	struct nets *nets;        /* the networks that sums are of, or NULL */
 	char title;               /* of readings: '+' yes, '-' no, 0: as the tool says */
 	uint32_t flags;           /* nt_params.flags */
 	uint64_t ring_bytes;      /* a power of two */

@@ -68,6 +68,8 @@ enum opt_kind {
 	OPT_PART,    /* only rows whose text column `target` has `arg` as a part */
 	OPT_PLAIN,   /* no screen: readings one below the other on a terminal too */
 	OPT_SORT,    /* rows of a reading by a column; `target`: "word=column,word=column" */
+	OPT_UNIT,    /* of COL_UNIT columns in the table: b k m bits, B K M bytes, each 1024 times
+			the one before */
 };
 
 /* The list ends with an entry without letter and name. */
@@ -93,6 +95,7 @@ enum arg_kind {
 	ARG_INTERVAL,    /* seconds, as OPT_INTERVAL */
 	ARG_READINGS,    /* stop after so many of them */
 	ARG_AT_LEAST_MS, /* the filter `target` >= so many milliseconds */
+	ARG_NETS,        /* instead of tool->nets */
 };
 
 /* The list ends with an entry without a name. */
@@ -129,10 +132,13 @@ struct tool_sums {
 	/*
 	 * Rows in groups, by the values of these columns (table: a line with the first two before
 	 * each, and the sum behind it); within a group by the number in `index`, and where one is
-	 * missing below the number in `indexes` a row of zeros. NULL: no groups.
+	 * missing below the number in `indexes` a row of zeros. With two of `indexes` the second
+	 * column has the values 0 and 1, each with its number and always with a group; of
+	 * devices (OPT_DEVICES) they are what it sends and what it receives. NULL: no groups.
 	 */
-	const char *groups[3], *index, *indexes;
+	const char *groups[3], *index, *indexes[2];
 	const struct sort_key *keys; /* on a terminal it has a screen (core/top.h); or NULL */
+	bool bare;            /* the table has no heading unless --columns is given */
 	const char *title;    /* line before each reading in the table: strftime(3), and %L for
 				 /proc/loadavg; printed unless it begins with '!' */
 };
@@ -166,6 +172,7 @@ struct tool {
 	size_t event_size;   /* it starts with a struct nt_event */
 	size_t least_size;   /* an event may end here: what is missing is zero. 0: event_size */
 	const struct tool_sums *sums; /* or NULL: each event is a row */
+	const char *nets;    /* networks that its sums have a row each for (core/nets.h), or NULL */
 	const struct tool *counted;   /* OPT_COUNT: this tool with other rows, or NULL */
 };
 

@@ -130,7 +130,15 @@ static char *put_short(char *p, uint64_t num)
 	return p;
 }
 
-char *cell_scaled(char *p, const struct column *col, uint64_t num)
+/* `unit`: see out_set_unit(). What does not fit any more stays the largest number. */
+static char *put_in_unit(char *p, uint64_t bytes, int unit)
+{
+	if (unit >= 0)
+		return put_u64(p, bytes >> unit);
+	return put_u64(p, bytes > UINT64_MAX >> -unit ? UINT64_MAX : bytes << -unit);
+}
+
+char *cell_scaled(const struct out *out, char *p, const struct column *col, uint64_t num)
 {
 	if (col->flags & COL_SHORT)
 		return put_short(p, num);
@@ -140,7 +148,7 @@ char *cell_scaled(char *p, const struct column *col, uint64_t num)
 		return put_u64(p, col->flags & COL_NANO ? num : num / 1000);
 	switch (col->type) {
 	case COL_BYTES:
-		return put_u64(p, num >> 10);
+		return put_in_unit(p, num, col->flags & COL_UNIT ? out->unit : 10);
 	case COL_NSEC: /* to the nearest */
 		num = num / 10000 + (num % 10000 >= 5000);
 		p = put_u64(p, num / 100);
@@ -345,8 +353,8 @@ char *cell_rest(struct out *out, char *p, const struct column *col, const char *
 		return put_signed(p, num << (64 - 8 * col->size), 64 - 8 * col->size);
 	case COL_RATIO:
 		num = ratio(col, num, cell_load(row + col->guard, 8));
-		return as == OUT_TABLE && col->flags & COL_SHORT ? cell_scaled(p, col, num) :
-								   put_u64(p, num);
+		return as == OUT_TABLE && col->flags & COL_SHORT ?
+			       cell_scaled(out, p, col, num) : put_u64(p, num);
 	case COL_HIST:
 		return put_u64(p, num);
 	case COL_AVG:

@@ -15,7 +15,7 @@ char *cell_elapsed_ns(struct out *out, char *p, uint64_t time);
 char *cell_csv(struct out *out, char *p, const char *text, size_t size);
 char *cell_stack(struct out *out, char *p, const struct column *col, const char *row,
 		 enum out_format as);
-char *cell_scaled(char *p, const struct column *col, uint64_t num);
+char *cell_scaled(const struct out *out, char *p, const struct column *col, uint64_t num);
 
 static inline bool cell_unknown(const struct column *col, const char *row, uint64_t num)
 {
@@ -84,7 +84,7 @@ cell_put(struct out *out, char *p, const struct column *col, const char *row, en
 	case COL_BYTES:
 	case COL_NSEC:
 	case COL_USEC:
-		return as == OUT_TABLE ? cell_scaled(p, col, num) : put_u64(p, num);
+		return as == OUT_TABLE ? cell_scaled(out, p, col, num) : put_u64(p, num);
 	case COL_TIME:
 		return cell_time(out, p, num, as);
 	case COL_ELAPSED:

@@ -74,19 +74,20 @@ enum {
 	COL_LOWER_BOUND = 1 << 5,
 	COL_LEFT = 1 << 6,       /* table: numbers left-aligned too; text always is */
 	COL_FINE = 1 << 7,       /* table: COL_NSEC with three decimals */
-	COL_MICRO = 1 << 10,     /* table: COL_NSEC in whole microseconds */
+	COL_MICRO = 1 << 8,      /* table: COL_NSEC in whole microseconds */
 	/* table: COL_NSEC as it is; everywhere: COL_ELAPSED in whole ns */
-	COL_NANO = 1 << 11,
-	COL_PER_SECOND = 1 << 12, /* COL_RATIO: the divisor is in ns */
-	COL_SHORT = 1 << 13,     /* table: above 1000 as 1.23K, above 1000000 as 1.23M */
-	COL_PARENS = 1 << 16,    /* table: in parentheses */
-	COL_QUIET = 1 << 19,     /* what names a histogram in the table: left out when it is zero */
+	COL_NANO = 1 << 9,
+	COL_PER_SECOND = 1 << 10, /* COL_RATIO: the divisor is in ns */
+	COL_SHORT = 1 << 11,     /* table: above 1000 as 1.23K, above 1000000 as 1.23M */
+	COL_PARENS = 1 << 12,    /* table: in parentheses */
+	COL_UNIT = 1 << 13,      /* table: COL_BYTES in the unit of out_set_unit() */
+	COL_QUIET = 1 << 14,     /* what names a histogram in the table: left out when it is zero */
 	/* Of rows that are put together from parts: the sum, the largest; u64. */
-	COL_ADD = 1 << 8,
-	COL_MAX = 1 << 9,
-	COL_ASKED = 1 << 14,     /* in no form by default, unless an option shows it */
-	COL_EACH = 1 << 24,      /* rows of one event differ in it */
-	COL_PREFIX = 1 << 15,    /* table: COL_PATTERN after the u32 at `prefix` and a ':', unless
+	COL_ADD = 1 << 15,
+	COL_MAX = 1 << 16,
+	COL_ASKED = 1 << 17,     /* in no form by default, unless an option shows it */
+	COL_EACH = 1 << 18,      /* rows of one event differ in it */
+	COL_PREFIX = 1 << 19,    /* table: COL_PATTERN after the u32 at `prefix` and a ':', unless
 				    that has all bits set */
 };
 

@@ -54,6 +54,11 @@ void out_set_clock(struct out *out, int64_t realtime_minus_monotonic)
 	out->clock = (uint64_t)realtime_minus_monotonic;
 }
 
+void out_set_unit(struct out *out, int unit)
+{
+	out->unit = unit;
+}
+
 void out_new_second(struct out *out, uint64_t now)
 {
 	time_t seconds = (time_t)(now / 1000000000);

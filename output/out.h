@@ -38,6 +38,12 @@ void out_set_clock(struct out *out, int64_t realtime_minus_monotonic);
 int64_t out_clock(const struct out *out);
 
 /*
+ * What the table counts COL_UNIT columns in: bytes shifted to the right by so many bits, or to the
+ * left by -unit. 0 unless set.
+ */
+void out_set_unit(struct out *out, int unit);
+
+/*
  * `fd` becomes readable when the process shall end (a signalfd): a reader that does not read is
  * then waited for a second at most, -ETIMEDOUT. -1: none.
  */
@@ -64,6 +70,7 @@ struct view_opts {
 	 * would show a it shows b.
 	 */
 	const char *const *unhide;
+	bool bare; /* the table has no heading, unless other views share the out */
 };
 
 /*

@@ -30,6 +30,7 @@ struct out {
 	unsigned int views;      /* made so far, also the id of the newest */
 	unsigned int heading_of; /* id of the view whose heading is in force, 0 none */
 	size_t tool_width;
+	int unit;                /* see out_set_unit() */
 	size_t hidden;           /* bytes so far that take no place on the screen, see put_text() */
 };
 
@@ -45,6 +46,7 @@ struct view {
 	struct out *out;
 	unsigned int id;
 	char *tool;
+	bool bare;               /* see view_opts */
 	bool has_tool;           /* out_tool_column is among the fields */
 	const struct column *hist; /* drawn behind the fields, in none of them; or NULL */
 	const struct column *other_hist; /* the one chosen before, if `hist` is unknown; or NULL */

@@ -307,6 +307,8 @@ int view_new(struct view **view, struct out *out, const struct view_opts *opts, 
 	if (!err) {
 		*view = make_view(out, opts->tool, opts->columns, &pick);
 		err = *view ? 0 : -ENOMEM;
+		if (*view)
+			(*view)->bare = opts->bare;
 	}
 	free(pick.cols);
 	return err;
@@ -327,8 +329,12 @@ static int put_header(struct view *view)
 {
 	struct out *out = view->out;
 	char *p;
-	int err = out_reserve(out);
+	int err;
 
+	out->heading_of = view->id;
+	if (view->bare && out->format == OUT_TABLE && out->views == 1)
+		return 0;
+	err = out_reserve(out);
 	if (err)
 		return err;
 	p = out->buf + out->len;
@@ -337,7 +343,6 @@ static int put_header(struct view *view)
 	else
 		p = out->format == OUT_CSV ? csv_header(view, p) : table_header(view, p);
 	out->len = (size_t)(p - out->buf);
-	out->heading_of = view->id;
 	return 0;
 }
 

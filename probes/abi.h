@@ -95,6 +95,20 @@ struct nt_sum {
  */
 #define NT_NAME_OWN (1ull << 32)
 
+#define NT_NET_TEXT 56 /* the longest network is IPv4-mapped and has 49 */
+#define NT_NO_NET 0xffffffff
+
+/* Key of the map of networks: BPF_MAP_TYPE_LPM_TRIE. */
+struct nt_net_key {
+	__u32 prefix;  /* bits; of IPv4 96 more than it is called */
+	__u8 addr[16]; /* as in nt_event */
+};
+
+struct nt_net {
+	__u32 index; /* in the list that the user gave, or NT_NO_NET */
+	char text[NT_NET_TEXT]; /* as it stands there */
+};
+
 /* COL_HIST (output/column.h). */
 struct nt_hist {
 	__u64 count, sum, max;

@@ -13,7 +13,7 @@
 #ifndef NT_MOVED_BPF_H
 #define NT_MOVED_BPF_H
 
-#include "sock.bpf.h"
+#include "owner.bpf.h"
 
 enum nt_dir { NT_SENT, NT_RECEIVED };
 
@@ -26,6 +26,38 @@ static __always_inline int nt_on_moved(const struct sock *sk, long ret, enum nt_
 	if (ret > 0 && sk && nt_is_stream(sk, way))
 		on_moved(sk, ret, dir, way);
 	return 0;
+}
+
+static __always_inline bool nt_is_mptcp(const struct sock *sk, enum nt_way way)
+{
+	return NT_READ(way, sk->sk_protocol) == IPPROTO_MPTCP;
+}
+
+/* What was received may still be read when CLOSE has cleared skc_num. */
+static __always_inline __be16 nt_sport_of(const struct sock *sk, enum nt_way way)
+{
+	const struct inet_sock *inet = (const void *)sk;
+	const struct tcp_sock *tp;
+
+	if (way == NT_PROBE)
+		return NT_READ(NT_PROBE, inet->inet_sport);
+	tp = bpf_skc_to_tcp_sock((void *)sk);
+	return tp ? tp->inet_conn.icsk_inet.inet_sport : bpf_htons(sk->__sk_common.skc_num);
+}
+
+/*
+ * The owner of `sk`; `e` is filled but for it. A socket of MPTCP is not among those remembered: its
+ * end is not announced.
+ */
+static __always_inline void nt_read_mover(struct nt_event *e, const struct sock *sk,
+					  enum nt_way way)
+{
+	if (nt_is_mptcp(sk, way)) {
+		nt_current(&e->owner, NT_OWNER_IO);
+	} else {
+		nt_claim(sk, NT_OWNER_IO);
+		nt_read_owner(e, sk, nt_sock(sk), way);
+	}
 }
 
 /* What stays in the queue was not received; errors that send() left behind are no payload. */

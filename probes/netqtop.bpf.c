@@ -20,7 +20,10 @@ static __always_inline int size_class(__u32 len)
 	return len < 64 ? 0 : len < 512 ? 1 : len < 2048 ? 2 : len < 16384 ? 3 : 4;
 }
 
-/* The part of a row that belongs to this CPU; a softirq may still interrupt a sender. */
+/*
+ * The part of a row that belongs to this CPU. Packets are sent and received with softirqs disabled
+ * (__dev_queue_xmit(), netif_receive_skb(), net/core/dev.c): nobody else adds to it meanwhile.
+ */
 static __always_inline int on_packet(const struct net_device *dev, __u32 len, __u16 queue, __u8 dir)
 {
 	struct netqtop_key key = { .queue = queue, .dir = dir };
@@ -37,18 +40,18 @@ static __always_inline int on_packet(const struct net_device *dev, __u32 len, __
 		row->ifindex = key.ifindex;
 		row->queue = queue;
 		row->dir = dir;
-		row->queues = dir == NETQTOP_TX ? dev->real_num_tx_queues :
-						  dev->real_num_rx_queues;
+		row->queues[NETQTOP_TX] = dev->real_num_tx_queues;
+		row->queues[NETQTOP_RX] = dev->real_num_rx_queues;
 		*(__u64 *)row->dev = *(__u64 *)dev->name;
 		*(__u64 *)(row->dev + 8) = *(__u64 *)(dev->name + 8);
 		nt_row_filled(row);
 	}
 	if (row->head.out)
 		return 0;
-	__sync_fetch_and_add(&row->packets, 1);
-	__sync_fetch_and_add(&row->bytes, len);
+	row->packets++;
+	row->bytes += len;
 	if (len < 65536)
-		__sync_fetch_and_add(&row->sizes[size_class(len)], 1);
+		row->sizes[size_class(len)]++;
 	return 0;
 }
 

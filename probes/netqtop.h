@@ -16,9 +16,9 @@ struct netqtop_event {
 	__u64 sizes[5];   /* packets below 64, 512, 2K, 16K, 64K bytes, each only once */
 	__u32 ifindex;
 	__u16 queue;
-	__u16 queues;     /* that the device uses, in this direction */
+	__u16 queues[2];  /* that the device uses, in each direction */
 	__u8 dir;
-	__u8 pad[7];
+	__u8 pad[5];
 };
 
 #endif

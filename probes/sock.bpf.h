@@ -110,14 +110,21 @@ static __always_inline void nt_fill_laddr(__u8 *to, const struct sock *sk)
 		nt_put_ip6(to, skc->skc_v6_rcv_saddr.in6_u.u6_addr32);
 }
 
-static __always_inline void nt_fill_raddr(__u8 *to, const struct sock *sk)
+static __always_inline void nt_read_raddr(__u8 *to, const struct sock *sk, enum nt_way way)
 {
 	const struct sock_common *skc = &sk->__sk_common;
 
-	if (skc->skc_family == AF_INET)
-		nt_put_ip4(to, skc->skc_daddr);
-	else
+	if (NT_READ(way, skc->skc_family) == AF_INET)
+		nt_put_ip4(to, NT_READ(way, skc->skc_daddr));
+	else if (way == NT_DIRECT)
 		nt_put_ip6(to, skc->skc_v6_daddr.in6_u.u6_addr32);
+	else
+		bpf_core_read(to, 16, &skc->skc_v6_daddr);
+}
+
+static __always_inline void nt_fill_raddr(__u8 *to, const struct sock *sk)
+{
+	nt_read_raddr(to, sk, NT_DIRECT);
 }
 
 static __always_inline void nt_fill_flow(struct nt_event *e, const struct sock *sk, __be16 sport)

@@ -1,17 +1,24 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-# What tracing costs: run.sh NETTRACE CHURN. Natively in ns, in a guest that counts instructions in instructions.
+# What tracing costs: run.sh NETTRACE CHURN PACKETS. Natively in ns, in a guest that counts instructions in
+# instructions.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
-nettrace=$1 churn=$2
+nettrace=$1 churn=$2 packets=$3
 share=$(mktemp -d)
 trap 'rm -rf "$share"' EXIT
 
 cp "$nettrace" "$share/nettrace"
-cp "$churn" "$(dirname "$churn")/filterrun" "$share"
+cp "$churn" "$packets" "$(dirname "$churn")/filterrun" "$share"
 mkdir "$share/bench"
 cp "$here"/*.py "$share/bench"
 cp -r "$here/../live" "$share/live"
+[[ ! -x /usr/sbin/softirqs ]] || cp /usr/sbin/softirqs "$share/other-softirqs"
+
+# The root file system of guests does not have all of libbpf-tools.
+other() {
+	if [[ -x $share/other-$1 ]]; then echo "/share/other-$1"; else echo "/usr/sbin/$1"; fi
+}
 
 echo "binary: $(stat -c %s "$nettrace") bytes"
 echo
@@ -43,6 +50,20 @@ for tool in tcplife tcpstates tcpaccept tcpconnect tcpconnlat tcptracer softirqs
 		echo "guest $guest, one CPU, instructions, 1000 connections"
 		"$here/../vm/run.sh" --icount --share "$share" "$guest" -- \
 			python3 -B /share/bench/cost.py --tool $tool --nettrace /share/nettrace \
-			--churn /share/churn --other /usr/sbin/$tool || echo "guest $guest: not measured"
+			--churn /share/churn --other "$(other $tool)" || echo "guest $guest: not measured"
 	done
+done
+
+echo
+echo "this host ($(uname -r)), a stream of iperf3 over loopback"
+python3 -B "$here/paired.py" --nettrace "$nettrace" tcpsubnet
+echo
+echo "this host ($(uname -r)), small packets over a veth"
+python3 -B "$here/paired.py" --nettrace "$nettrace" --packets "$packets" netqtop
+for guest in ${GUESTS:-6.1}; do
+	echo
+	echo "guest $guest, one CPU, small packets over a veth, instructions"
+	"$here/../vm/run.sh" --icount --share "$share" "$guest" -- \
+		python3 -B /share/bench/paired.py --nettrace /share/nettrace --packets /share/packets --count 5000 \
+		--pairs 3 netqtop || echo "guest $guest: not measured"
 done

@@ -2,11 +2,13 @@
 """softirqs: counts are those of /proc/softirqs, times fit into the time that went by."""
 import contextlib
 import os
+import signal
 import socket
 import time
 
 import nt
 from nt import check, equal, near
+from test_netqtop import Wire
 
 NAMES = "tool time softirq total_ns count max_ns cpu".split()
 KNOWN = "hi timer net_tx net_rx block irq_poll tasklet sched hrtimer rcu".split()
@@ -79,6 +81,44 @@ def test_counts():
     equal(trace.code, 0, "exit code")
     stats = trace.check_sum()
     equal((stats["seen"], stats["sent"]), (len(rows), len(rows)), "rows seen and sent")
+
+
+# Scene 17
+
+def test_scene17():
+    """Small packets over a veth, sent on CPU 0: every form counts NET_RX as the kernel does."""
+    wire = Wire()
+    wire.send(1, 5)
+    with on_cpu(0):
+        traces = {name: Trace(*words) for name, words in (
+            ("-C", ["-C"]), ("-d", ["-d", "--json"]), ("-c", ["-c", 0, "--json"]))}
+        before, before0 = kernel_counts()["net_rx"], kernel_counts(0)["net_rx"]
+        wire.send(DATAGRAMS, 5)
+        count, count0 = kernel_counts()["net_rx"] - before, kernel_counts(0)["net_rx"] - before0
+        for trace in traces.values():
+            trace.process.send_signal(signal.SIGINT)
+        for trace in traces.values():
+            trace.stop()
+        seconds = Trace(1, 3, "--json")
+        before = until = kernel_counts()["net_rx"]
+        while len({row["time"] for row in seconds.rows()}) < 3:
+            until = kernel_counts()["net_rx"]
+            wire.send(10, 5)
+        seconds.wait()
+    check(count0 >= DATAGRAMS, f"each packet raises NET_RX on CPU 0: {count0}")
+    heading, *lines = traces["-C"].lines()
+    equal(heading.split(), ["SOFTIRQ", "TOTAL_count"], "heading of -C")
+    near(int(dict(line.split() for line in lines)["net_rx"]), count, 0.01, "-C")
+    row = traces["-d"].row(softirq="net_rx")
+    near(sum(bucket["count"] for bucket in row["buckets"]), count, 0.01, "-d")
+    row = traces["-c"].row(softirq="net_rx")
+    equal(row["cpu"], 0, "CPU")
+    near(row["count"], count0, 0.01, "-c 0")
+    rows = [row for row in seconds.rows() if row["softirq"] == "net_rx"]
+    equal((seconds.code, len({row["time"] for row in seconds.rows()})), (0, 3), "readings")
+    near(sum(row["count"] for row in rows), until - before, 0.01, "1 3")
+    check(all(0 < row["max_ns"] <= row["total_ns"] < 1.5e9 * os.cpu_count() for row in rows),
+          f"times of a second: {rows}")
 
 
 def test_cpu():

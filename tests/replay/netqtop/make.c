@@ -19,7 +19,7 @@ static void put(struct recorder *rec, uint64_t second, uint32_t netns, const cha
 		.bytes = bytes,
 		.ifindex = 2,
 		.queue = queue,
-		.queues = queues,
+		.queues = { queues, queues },
 		.dir = dir,
 	};
 	int i;
