@@ -44,7 +44,7 @@ static const int always[] = {
 	/* itself */
 	SYS_exit, SYS_exit_group, SYS_rt_sigreturn, SYS_rt_sigprocmask, SYS_rt_sigaction,
 	SYS_getpid, SYS_gettid, SYS_getuid, SYS_geteuid, SYS_getgid, SYS_getegid, SYS_sched_yield,
-	SYS_sched_getaffinity, SYS_uname,
+	SYS_sched_getaffinity, SYS_uname, SYS_sysinfo, /* qsort() asks how much memory there is */
 	/* the journal's socket again, when journald was started anew; signals as events */
 	SYS_connect, SYS_signalfd4, SYS_epoll_create1,
 #ifdef SYS_epoll_wait

@@ -72,7 +72,8 @@ static void allowed(void **state)
 {
 	static const int calls[] = { SYS_read, SYS_write, SYS_writev, SYS_close, SYS_epoll_pwait,
 				     SYS_ppoll, SYS_munmap, SYS_brk, SYS_exit_group, SYS_sendmsg,
-				     SYS_getdents64, SYS_restart_syscall, SYS_rt_sigreturn };
+				     SYS_getdents64, SYS_restart_syscall, SYS_rt_sigreturn,
+				     SYS_sysinfo };
 	size_t i;
 
 	(void)state;
