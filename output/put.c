@@ -41,14 +41,28 @@ char *put_u64(char *p, uint64_t v)
 	return p + 8 - zeros / 8;
 }
 
+/* The eight digits of v as bytes in memory, the first digit first. */
+static inline uint64_t put_eight_hex(uint32_t v)
+{
+	uint64_t x = v;
+
+	x = (x << 16 | x) & 0x0000ffff0000ffff;
+	x = (x << 8 | x) & 0x00ff00ff00ff00ff;
+	x = (x << 4 | x) & 0x0f0f0f0f0f0f0f0f;
+	/* 10 to 15 carry into bit 4 when 6 is added; 'a' is 39 above '0' + 10 */
+	x += EACH('0') + ((x + EACH(6)) >> 4 & EACH(1)) * 39;
+	return htobe64(x);
+}
+
 char *put_hex(char *p, uint64_t v)
 {
-	unsigned int n = (67 - (unsigned int)__builtin_clzll(v | 1)) / 4;
-	char *end = p + n;
+	unsigned int zeros = (unsigned int)__builtin_clzll(v | 1) / 4;
+	uint64_t digits[3] = { put_eight_hex((uint32_t)(v >> 32)), put_eight_hex((uint32_t)v) };
 
-	for (p = end; n; n--, v >>= 4)
-		*--p = hex_digits[v & 15];
-	return end;
+	memcpy(p, (char *)digits + zeros, 8);
+	if (zeros < 8)
+		memcpy(p + 8, (char *)digits + zeros + 8, 8);
+	return p + 16 - zeros;
 }
 
 #define TEN(t) t "0", t "1", t "2", t "3", t "4", t "5", t "6", t "7", t "8", t "9"

@@ -72,7 +72,7 @@ def page(runs):
     yield "# Where it works\n\n"
     yield "Live tests that passed: real traffic, and values compared with somebody else's count. Made by\n"
     yield "`tests/live/compatibility.py` from a run of `./dev.sh test --full`; a number in brackets is a\n"
-    yield "test that is not possible there, and why. Older kernels, and those without BTF, are refused with a sentence.\n\n"
+    yield "test that is not possible there, and why.\n\n"
     yield mark() + "\n\n"
     yield "| | " + " | ".join(kernels) + " |\n|---" + "|---" * len(kernels) + "|\n"
     yield "| release | " + " | ".join(f"{run['release']} {run['machine']}" for run in runs) + " |\n"

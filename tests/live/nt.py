@@ -3,6 +3,7 @@
 import contextlib
 import csv
 import ctypes
+import fcntl
 import io
 import json
 import os
@@ -107,7 +108,9 @@ def temp_dir():
 # System calls that Python 3.11 does not have
 
 CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWNET = 0x00020000, 0x20000000, 0x40000000
-MS_REC, MS_PRIVATE = 0x4000, 0x40000
+MS_BIND, MS_REC, MS_PRIVATE, MS_SHARED = 0x1000, 0x4000, 0x40000, 0x100000
+MNT_DETACH = 2
+SIOCSIFFLAGS, IFF_UP = 0x8914, 1
 
 
 def _syscall(result, what):
@@ -173,11 +176,10 @@ class Space:
     def __init__(self):
         Space.made += 1
         self.name = f"nt{os.getpid()}n{Space.made}"
-        run("ip", "netns", "add", self.name)
-        at_end(run, "ip", "netns", "del", self.name)
         self.path = f"/run/netns/{self.name}"
+        new_network(self.path)
+        at_end(remove_network, self.path)
         self.inode = inode(self.path)
-        self.ip("link", "set", "lo", "up")
         self.addr4, self.addr6 = "127.0.0.1", "::1"
         self._outside = []
 
@@ -238,6 +240,30 @@ class Space:
                 self.iptables(what, *match, command=command)
         both("-A")
         return lambda: both("-D")
+
+
+def new_network(path):
+    """As `ip netns add` and `ip link set lo up`, without two processes: in a guest they are slow."""
+    with contextlib.suppress(FileExistsError):
+        os.mkdir("/run/netns")
+    if not os.path.ismount("/run/netns"):
+        mount("/run/netns", "/run/netns", None, MS_BIND | MS_REC)
+    mount(None, "/run/netns", None, MS_SHARED | MS_REC)
+    os.close(os.open(path, os.O_RDONLY | os.O_CREAT | os.O_EXCL, 0))
+    home = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
+    unshare(CLONE_NEWNET)
+    try:
+        mount("/proc/thread-self/ns/net", path, None, MS_BIND)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            fcntl.ioctl(sock, SIOCSIFFLAGS, struct.pack("16sh22x", b"lo", IFF_UP))
+    finally:
+        _syscall(libc.setns(home, CLONE_NEWNET), "setns")
+        os.close(home)
+
+
+def remove_network(path):
+    _syscall(libc.umount2(path.encode(), MNT_DETACH), f"umount {path}")
+    os.unlink(path)
 
 
 def enter(path):
