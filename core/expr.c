@@ -295,7 +295,8 @@ static bool is_number(const struct column *col)
 
 static bool is_list(const struct column *col)
 {
-	return col->type == COL_ENUM || col->type == COL_ADDR ||
+	return col->type == COL_ENUM || col->type == COL_ADDR || col->type == COL_REASON ||
+	       col->type == COL_FLAGS ||
 	       (col->type == COL_STR && col->size == 16);
 }
 
@@ -742,6 +743,38 @@ static struct filter_node *parse_enum(struct parser *p, const struct column *col
 	return in_ranges(p, col->off, col->size, ranges, n);
 }
 
+/* Some of these bits are set. */
+static struct filter_node *with_bits(struct parser *p, const struct column *col,
+				     const struct filter_node *bits)
+{
+	const struct filter_range known = { 0, (UINT64_MAX >> (64 - col->size * 8)) - 1 };
+	struct filter_range mask = { 0 };
+	struct filter_node *node;
+	size_t i;
+
+	for (i = 0; i < bits->n; i++)
+		for (mask.hi = bits->ranges[i].lo; mask.hi <= bits->ranges[i].hi; mask.hi++)
+			mask.lo |= 1ull << mask.hi;
+	node = in_ranges(p, col->off, col->size, &mask, 1);
+	if (!node)
+		return NULL;
+	node->kind = FILTER_BITS;
+	if (!(col->flags & COL_NULL_ONES))
+		return node;
+	return join(p, filter_and, node, in_ranges(p, col->off, col->size, &known, 1));
+}
+
+static struct filter_node *parse_flags(struct parser *p, const struct column *col,
+				       const struct list *list, const char *name)
+{
+	struct filter_node *bits = parse_enum(p, col, list, name), *node = NULL;
+
+	if (bits)
+		node = with_bits(p, col, bits);
+	filter_free(bits);
+	return node;
+}
+
 /* NAME list */
 static struct filter_node *parse_list(struct parser *p, const struct token *word,
 				      const struct column *col)
@@ -761,6 +794,10 @@ static struct filter_node *parse_list(struct parser *p, const struct token *word
 	words = list.text + negate;
 	if (col->type == COL_ENUM)
 		node = parse_enum(p, col, &list, words);
+	else if (col->type == COL_FLAGS)
+		node = parse_flags(p, col, &list, words);
+	else if (col->type == COL_REASON)
+		ret = fields_reasons(&node, col, words, p->opts, &err);
 	else if (col->type == COL_STR)
 		ret = filter_parse_names(&node, words, col->off, &err);
 	else

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 
 #include "cgroup.h"
@@ -179,6 +180,97 @@ static int cgroups(struct filter_node **node, const char *text, enum cgroup_by b
 		return -ENOMEM;
 	}
 	(*node)->ranges->lo = bits;
+	if (*text == '!')
+		*node = filter_not(*node);
+	return *node ? 0 : -ENOMEM;
+}
+
+struct ranges {
+	struct filter_range *at;
+	size_t n;
+};
+
+static int add_ranges(struct ranges *to, const struct filter_range *more, size_t n)
+{
+	struct filter_range *at = reallocarray(to->at, to->n + n, sizeof(*at));
+
+	if (!at)
+		return -ENOMEM;
+	memcpy(at + to->n, more, n * sizeof(*at));
+	to->at = at;
+	to->n += n;
+	return 0;
+}
+
+/* The column's own names come first. */
+static int add_reason(struct ranges *to, const struct column *col, const char *word, size_t len,
+		      struct names *names)
+{
+	struct filter_range *found = NULL, own;
+	int i, n, err;
+
+	for (i = 0; i < col->n_names; i++)
+		if (strlen(col->names[i]) == len && !strncasecmp(col->names[i], word, len)) {
+			own.lo = own.hi = NT_NAME_OWN + i;
+			return add_ranges(to, &own, 1);
+		}
+	n = names_find(names, word, len, &found);
+	err = n < 0 ? n : add_ranges(to, found, n);
+	free(found);
+	return err;
+}
+
+static int by_start(const void *a, const void *b)
+{
+	const struct filter_range *x = a, *y = b;
+
+	return x->lo < y->lo ? -1 : x->lo > y->lo;
+}
+
+/* Sorted; those that touch are one. */
+static void merge_ranges(struct ranges *r)
+{
+	size_t i, n = 0;
+
+	qsort(r->at, r->n, sizeof(*r->at), by_start);
+	for (i = 1; i < r->n; i++) {
+		if (r->at[i].lo > r->at[n].hi + 1)
+			r->at[++n] = r->at[i];
+		else if (r->at[i].hi > r->at[n].hi)
+			r->at[n].hi = r->at[i].hi;
+	}
+	r->n = n + 1;
+}
+
+int fields_reasons(struct filter_node **node, const struct column *col, const char *text,
+		   struct session_opts *opts, struct filter_error *err)
+{
+	const char *word = text + (*text == '!');
+	struct ranges ranges = { 0 };
+	size_t len;
+	int ret;
+
+	for (;; word += len + 1) {
+		len = strcspn(word, ",");
+		ret = len ? add_reason(&ranges, col, word, len, opts->names) : -ENOENT;
+		if (ret == -ENOENT)
+			ret = bad(err, len ? word : text, len ? len : strlen(text),
+				  len ? names_refusal(opts->names) : "an empty word in a list");
+		if (ret) {
+			free(ranges.at);
+			return ret;
+		}
+		if (!word[len])
+			break;
+	}
+	merge_ranges(&ranges);
+	*node = calloc(1, sizeof(**node));
+	if (!*node) {
+		free(ranges.at);
+		return -ENOMEM;
+	}
+	**node = (struct filter_node){ .kind = FILTER_NUM, .off = col->off, .size = col->size,
+				       .n = ranges.n, .ranges = ranges.at };
 	if (*text == '!')
 		*node = filter_not(*node);
 	return *node ? 0 : -ENOMEM;

@@ -26,5 +26,8 @@ extern const struct field_info {
  */
 int fields_parse(struct filter_node **node, enum field field, const char *text,
 		 struct session_opts *opts, struct filter_error *err);
+/* The same for a column of the type COL_REASON. */
+int fields_reasons(struct filter_node **node, const struct column *col, const char *text,
+		   struct session_opts *opts, struct filter_error *err);
 
 #endif

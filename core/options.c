@@ -103,10 +103,11 @@ struct parser {
 	bool want4, want6;
 	const char *exprs[MAX_EXPRS]; /* read at the end: -c gives the tool other columns */
 	int n_exprs;
-	char made[4][192];           /* expressions that options and arguments stand for */
+	char made[4][512];           /* expressions that options and arguments stand for */
 	int n_made;
 	char words[128];             /* of OPT_TABLE */
 	char args_doc[64];
+	const char *netns_of;        /* of OPT_NETNS_OF, or NULL */
 };
 
 static int uniform_by_name(const char *name)
@@ -408,6 +409,23 @@ static void parse_uniform(struct parser *p, struct argp_state *state, int option
 	}
 }
 
+/* The process is one of this host, now. */
+static void parse_netns_of(struct parser *p, struct argp_state *state)
+{
+	const char *what = "--pid-netns", *arg = p->netns_of;
+	uint64_t pid = whole(state, what, arg, 1, UINT32_MAX);
+	char path[64];
+	struct stat ns;
+
+	if (p->replay)
+		argp_failure(state, EXIT_USAGE, 0, "%s asks this host: not in a replay", what);
+	snprintf(path, sizeof(path), "/proc/%" PRIu64 "/ns/net", pid);
+	if (stat(path, &ns))
+		argp_failure(state, EXIT_USAGE, 0, "%s: '%s': %s: %s", what, arg, path,
+			     strerror(errno));
+	snprintf(make_expr(p, state), sizeof(*p->made), "netns %ju", (uintmax_t)ns.st_ino);
+}
+
 /* One family asked for is a filter; both are none. */
 static void finish(struct parser *p, struct argp_state *state)
 {
@@ -415,6 +433,8 @@ static void finish(struct parser *p, struct argp_state *state)
 	int i;
 
 	columns_asked(p);
+	if (p->netns_of)
+		parse_netns_of(p, state);
 	for (i = 0; i < p->n_exprs; i++)
 		parse_expr(p, state, p->exprs[i]);
 	if (p->want4 != p->want6)
@@ -473,6 +493,33 @@ static void parse_devices(struct parser *p, struct argp_state *state, const stru
 			     strerror(errno));
 	snprintf(make_expr(p, state), sizeof(*p->made), "%s %s and netns %ju", o->target, arg,
 		 (uintmax_t)own.st_ino);
+}
+
+static void parse_reasons(struct parser *p, struct argp_state *state, const struct opt *o,
+		       const char *what, const char *arg)
+{
+	const struct column *col = p->opts->tools[0]->columns;
+	struct filter_node *node = NULL;
+	struct filter_error err = { 0 };
+	int ret;
+
+	while (strcmp(col->name, o->target))
+		col++;
+	ret = fields_reasons(&node, col, arg, p->opts, &err);
+	if (ret)
+		argp_failure(state, EXIT_USAGE, 0, "%s: '%.*s': %s", what, (int)err.bad_len,
+			     err.bad ? err.bad : arg, err.why ? err.why : strerror(-ret));
+	p->opts->common = filter_and(p->opts->common, node);
+}
+
+/* 0: all of them. */
+static void parse_netns(struct parser *p, struct argp_state *state, const char *what,
+			const char *arg)
+{
+	uint64_t inum = whole(state, what, arg, 0, UINT32_MAX);
+
+	if (inum)
+		snprintf(make_expr(p, state), sizeof(*p->made), "netns %" PRIu64, inum);
 }
 
 /* A recording does not know what the map had in it then. */
@@ -551,6 +598,9 @@ static void parse_own(struct parser *p, struct argp_state *state, const struct o
 	case OPT_PLAIN: opts->plain = true; break;
 	case OPT_TABLE: split(opts->table, p->words, sizeof(p->words), o->target); break;
 	case OPT_DEVICES: parse_devices(p, state, o, what, arg); break;
+	case OPT_REASON: parse_reasons(p, state, o, what, arg); break;
+	case OPT_NETNS: parse_netns(p, state, what, arg); break;
+	case OPT_NETNS_OF: p->netns_of = arg; break;
 	case OPT_NUMBER:
 		snprintf(make_expr(p, state), sizeof(*p->made), "%s = %" PRIu64, o->target,
 			 whole(state, what, arg, 0, UINT32_MAX));
@@ -698,6 +748,8 @@ void options_parse(struct session_opts *opts, const char *name, bool replay, int
 	char *doc;
 
 	opts->replaying = replay;
+	if (!opts->names && names_new(&opts->names, !replay))
+		exit(EXIT_RUNNING);
 	opts->header = true;
 	opts->ring_bytes = 4 << 20;
 	start(&p, opts, name, replay);
@@ -770,6 +822,7 @@ void options_free(struct session_opts *opts)
 {
 	int i;
 
+	names_free(opts->names);
 	filter_free(opts->common);
 	for (i = 0; i < opts->n_tools; i++)
 		filter_free(opts->expr[i]);

@@ -614,6 +614,7 @@ int probe_stats(const struct probe *probe, struct session_stats *stats)
 		stats->filtered += count[i].filtered;
 		stats->lost_buffer += count[i].lost_buffer;
 		stats->lost_map += count[i].lost_map;
+		stats->lost_stack += count[i].lost_stack;
 	}
 	free(count);
 	stats->missed += missed(probe);

@@ -125,7 +125,7 @@ static void on_row(void *ctx, void *row)
 	}
 	r->stats->sent++;
 	if (*r->recorder)
-		recorder_event(*r->recorder, row, tool->event_size);
+		rows_record(r->rows, *r->recorder, row, tool->event_size);
 	of->more &= rows_event(r->rows, row, tool->event_size);
 }
 

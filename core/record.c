@@ -147,6 +147,11 @@ int recorder_cgroup(struct recorder *rec, uint64_t id, const char *path)
 	return put_block(rec, RECORD_CGROUP, id, path, strlen(path) + 1);
 }
 
+int recorder_name(struct recorder *rec, uint64_t id, const char *text)
+{
+	return put_block(rec, RECORD_NAME, id, text, strlen(text) + 1);
+}
+
 int recorder_event(struct recorder *rec, const void *event, size_t len)
 {
 	rec->events++;
@@ -284,6 +289,7 @@ static int check_block(struct recording *rec, const struct block_head *head, con
 	switch (head->kind) {
 	case RECORD_TOOL:
 	case RECORD_CGROUP:
+	case RECORD_NAME:
 		return head->len && !text[head->len - 1] ? 0 : -EBADMSG;
 	case RECORD_EVENT:
 		rec->events++;

@@ -19,6 +19,8 @@ int recorder_open(struct recorder **rec, const char *path, const struct tool *co
 		  int n_tools);
 int recorder_clock(struct recorder *rec, int64_t realtime_minus_monotonic);
 int recorder_cgroup(struct recorder *rec, uint64_t id, const char *path);
+/* Of struct out_names, but for cgroups: reasons, functions. */
+int recorder_name(struct recorder *rec, uint64_t id, const char *text);
 int recorder_event(struct recorder *rec, const void *event, size_t len);
 /* The events of the tool `tool` since the last of these are the rows of one reading. */
 int recorder_reading(struct recorder *rec, uint8_t tool, uint64_t time, const char *load);
@@ -38,6 +40,7 @@ struct record_block {
 		RECORD_END,      /* value: number of events */
 		/* value: ns, CLOCK_MONOTONIC; text: a byte that is the tool, then /proc/loadavg */
 		RECORD_READING,
+		RECORD_NAME,     /* value: id; text: what core/names.h says of it */
 	} kind;
 	uint64_t value;
 	const char *text;  /* NUL-terminated */

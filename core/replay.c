@@ -49,6 +49,11 @@ int session_open_recording(struct session_opts *opts, const char *path,
 		opts->tools[opts->n_tools++] = tool;
 	}
 	recording_rewind(opts->recording);
+	if (!names_new(&opts->names, false))
+		while (recording_next(opts->recording, &block, &at) == 1)
+			if (block.kind == RECORD_NAME)
+				names_learn(opts->names, block.value, block.text);
+	recording_rewind(opts->recording);
 	return 0;
 }
 
@@ -91,25 +96,30 @@ static uint16_t cgroup_bits(struct replay *r, uint64_t id)
  */
 static bool replay_event(struct replay *r, const struct record_block *block)
 {
-	uint64_t copy[512];
+	const struct nt_event *head = block->data;
+	uint64_t copy[ROWS_MAX_EVENT / 8];
 	struct nt_event *e = (struct nt_event *)copy;
 	const struct filter_node *filter;
+	const struct tool *tool;
+	size_t len = 0;
 
-	memcpy(copy, block->data, block->len < sizeof(copy) ? block->len : sizeof(copy));
-	if (block->len >= sizeof(*e) && e->kind != NT_ROW) {
+	if (head->kind != NT_ROW) {
 		rows_learn(&r->rows, block->data, block->len);
 		return true;
 	}
-	if (e->tool >= r->n_tools || block->len != r->opts->tools[e->tool]->event_size) {
+	tool = head->tool < r->n_tools ? r->opts->tools[head->tool] : NULL;
+	if (tool && block->len <= tool->event_size)
+		len = rows_padded(tool, copy, sizeof(copy), block->data, block->len);
+	if (!len) {
 		r->code = fault_set(r->fault, EXIT_RUNNING, "%s: an event of no tool at byte %zu",
 				    r->opts->replay, r->at);
 		return false;
 	}
 	e->owner.cgroup_bits = cgroup_bits(r, e->owner.cgroup);
 	filter = r->opts->filter[e->tool];
-	if (filter && !filter_eval(filter, e, block->len))
+	if (filter && !filter_eval(filter, e, len))
 		return true;
-	return rows_event(&r->rows, e, block->len);
+	return rows_event(&r->rows, e, len);
 }
 
 static bool replay_reading(struct replay *r, const struct record_block *block)
@@ -134,6 +144,7 @@ static bool replay_block(struct replay *r, const struct record_block *block)
 		out_set_clock(r->rows.out, block->value);
 		return true;
 	case RECORD_CGROUP:
+	case RECORD_NAME:
 		return true;
 	case RECORD_EVENT:
 		return replay_event(r, block);

@@ -27,6 +27,12 @@ const char *const names_tcp_state[NAMES_TCP_STATES] = {
 	[13] = "BOUND_INACTIVE",
 };
 
+const char *const names_arrow[1] = { ">" };
+
+const char *const names_tcp_flag[NAMES_TCP_FLAGS] = {
+	"FIN", "SYN", "RST", "PSH", "ACK", "URG", "ECE", "CWR", "AE",
+};
+
 #define STAT(member, text)                                                                         \
 	{                                                                                          \
 		.name = #member, .title = #member, .help = text, .type = COL_NUM,                  \
@@ -41,17 +47,42 @@ static const struct column stat_columns[] = {
 	STAT(sent, "events that reached us"),
 	STAT(lost_buffer, "events lost: the buffer was full"),
 	STAT(lost_map, "events lost: a map was full"),
-	STAT(lost_stack, "events lost: no room for a stack"),
+	STAT(lost_stack, "stacks that could not be taken, each an event of its own"),
 	STAT(missed, "probe runs that the kernel skipped"),
 	{ 0 },
 };
 
+static const char *name_of_reason(struct names *names, const struct column *col, uint64_t id)
+{
+	if (id >= NT_NAME_OWN && id - NT_NAME_OWN < col->n_names)
+		return col->names[id - NT_NAME_OWN];
+	return id >> 63 ? names_of_function(names, id) : names_of(names, id);
+}
+
 static const char *name_of(void *ctx, const struct column *col, uint64_t id)
 {
 	const struct rows *rows = ctx;
+	struct names *names = rows->opts->names;
 
-	(void)col;
-	return cgroups_path(rows->cgroups, id);
+	if (col->type == COL_NAME)
+		return cgroups_path(rows->cgroups, id);
+	if (!names)
+		return NULL;
+	return col->type == COL_REASON ? name_of_reason(names, col, id) : names_of(names, id);
+}
+
+size_t rows_padded(const struct tool *tool, uint64_t *copy, size_t room, const void *event,
+		   size_t len)
+{
+	size_t least = tool->least_size ? tool->least_size : tool->event_size;
+
+	if (len < least || tool->event_size > room)
+		return 0;
+	if (len > tool->event_size)
+		len = tool->event_size;
+	memcpy(copy, event, len);
+	memset((char *)copy + len, 0, tool->event_size - len);
+	return tool->event_size;
 }
 
 static const char *host_of(void *ctx, const uint8_t addr[16])
@@ -59,6 +90,62 @@ static const char *host_of(void *ctx, const uint8_t addr[16])
 	const struct rows *rows = ctx;
 
 	return rows->dns ? dns_name(rows->dns, addr, rows->time) : NULL;
+}
+
+static void put_cgroup(void *ctx, uint64_t id, const char *path)
+{
+	recorder_cgroup(ctx, id, path);
+}
+
+static void put_name(void *ctx, uint64_t id, const char *text)
+{
+	recorder_name(ctx, id, text);
+}
+
+static void record_names(struct rows *rows, struct recorder *rec)
+{
+	cgroups_new_names(rows->cgroups, put_cgroup, rec);
+	if (rows->opts->names)
+		names_new_names(rows->opts->names, put_name, rec);
+}
+
+void rows_record(struct rows *rows, struct recorder *rec, const void *event, size_t len)
+{
+	const struct nt_event *e = event;
+	const struct tool *tool = rows->opts->tools[e->tool];
+	const struct column *col;
+	uint64_t copy[ROWS_MAX_EVENT / 8], id;
+	const char *at;
+	size_t i;
+
+	recorder_event(rec, event, len); /* an error stays and shows when it is flushed */
+	if (e->kind != NT_ROW || !rows_padded(tool, copy, sizeof(copy), event, len))
+		return;
+	for (col = tool->columns; col->name; col++) {
+		if (col->type != COL_NAME && col->type != COL_REASON && col->type != COL_STACK)
+			continue;
+		at = (const char *)copy + col->off;
+		for (i = 0; i < col->size / sizeof(id); i++) {
+			memcpy(&id, at + i * sizeof(id), sizeof(id));
+			if (!id)
+				break;
+			name_of(rows, col, id);
+		}
+	}
+	record_names(rows, rec);
+}
+
+void rows_record_names(struct rows *rows, struct recorder *rec)
+{
+	const struct session_opts *opts = rows->opts;
+	const struct column *col;
+	int i;
+
+	for (i = 0; i < opts->n_tools; i++)
+		for (col = opts->tools[i]->columns; col->name; col++)
+			if (col->type == COL_REASON && opts->names)
+				names_all_reasons(opts->names);
+	record_names(rows, rec);
 }
 
 static int open_view(struct rows *rows, int i, struct fault *fault)
@@ -176,9 +263,15 @@ bool rows_event(struct rows *rows, const void *event, size_t len)
 {
 	const struct nt_event *e = event;
 	const struct session_opts *opts = rows->opts;
+	uint64_t copy[ROWS_MAX_EVENT / 8];
 
-	if (e->tool >= opts->n_tools || len < opts->tools[e->tool]->event_size)
+	if (e->tool >= opts->n_tools)
 		return true;
+	if (len < opts->tools[e->tool]->event_size) {
+		if (!rows_padded(opts->tools[e->tool], copy, sizeof(copy), event, len))
+			return true;
+		event = copy;
+	}
 	if (opts->tools[e->tool]->sums)
 		return keep_row(rows, event);
 	return rows_print(rows, event);

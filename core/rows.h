@@ -10,7 +10,10 @@
 #include "cgroup.h"
 #include "dns.h"
 #include "journal.h"
+#include "record.h"
 #include "session.h"
+
+#define ROWS_MAX_EVENT 4096 /* bytes */
 
 struct rows {
 	const struct session_opts *opts;
@@ -51,12 +54,22 @@ bool rows_reading(struct rows *rows, int tool, uint64_t time, const char *load);
 void rows_title(struct rows *rows, int tool, uint64_t time, const char *load);
 /* Sorts rows of a tool; `by` as tool_sums.sort. */
 void rows_sort(const struct rows *rows, int tool, const char *by, void *data, size_t n);
+/*
+ * The event, whole, as the tool's columns see it: what it ends before is zero. Returns its size, 0:
+ * it is too short, or `room` bytes are too few.
+ */
+size_t rows_padded(const struct tool *tool, uint64_t *copy, size_t room, const void *event,
+		   size_t len);
 /* One row, now. Like rows_event(). */
 bool rows_print(struct rows *rows, const void *event);
 /*
  * The `n` rows of a reading of the i-th tool by its groups (struct tool_sums): sorts them.
  */
 bool rows_groups(struct rows *rows, int i, unsigned char *data, size_t n);
+/* Puts an event into a recording, and the names that its columns need, shown or not. */
+void rows_record(struct rows *rows, struct recorder *rec, const void *event, size_t len);
+/* Names that a filter may ask for, whether they occur or not. */
+void rows_record_names(struct rows *rows, struct recorder *rec);
 /* Headings that come before any row. */
 void rows_headers(struct rows *rows);
 void rows_stats(struct rows *rows, const struct session_stats *stats);

@@ -71,8 +71,7 @@ static void print_event(void *ctx, const void *event, size_t len)
 	if (s->full)
 		return;
 	if (s->recorder)
-		recorder_event(s->recorder, event, len); /* an error stays and shows when it is
-							    flushed */
+		rows_record(&s->rows, s->recorder, event, len);
 	if (((const struct nt_event *)event)->kind != NT_ROW) {
 		rows_learn(&s->rows, event, len);
 		return;
@@ -93,11 +92,6 @@ static int on_record(void *ctx, void *data, size_t len)
 	if (s->opts->n_tools == 1 || merge_add(&s->merge, data, len))
 		print_event(s, data, len);
 	return 0;
-}
-
-static void put_name(void *ctx, uint64_t id, const char *path)
-{
-	recorder_cgroup(ctx, id, path);
 }
 
 /*
@@ -128,7 +122,6 @@ static int drain(struct session *s, uint64_t until)
 	n = ring_buffer__consume(s->ring);
 	merge_drain(&s->merge, until, print_event, s);
 	if (s->recorder) {
-		cgroups_new_names(s->rows.cgroups, put_name, s->recorder);
 		if (recorder_flush(s->recorder)) {
 			fault_set(s->fault, EXIT_RUNNING, "writing %s failed: %s", s->opts->record,
 				  strerror(errno));
@@ -536,6 +529,7 @@ static int open_files(struct session *s)
 	if (err)
 		return fault_set(s->fault, EXIT_RUNNING, "--record: '%s': %s", opts->record,
 				 files_error(err));
+	rows_record_names(&s->rows, s->recorder);
 	return 0;
 }
 
@@ -672,6 +666,9 @@ static void say_losses(const struct session *s)
 			"%" PRIu64 " sockets or calls could not be remembered: "
 			"a larger --sockets helps\n",
 			st->lost_map);
+	if (st->lost_stack)
+		fprintf(stderr, "%" PRIu64 " stacks could not be taken: their rows have none\n",
+			st->lost_stack);
 	if (st->missed)
 		fprintf(stderr,
 			"the kernel skipped %" PRIu64 " probe runs: fewer tools at once help\n",

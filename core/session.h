@@ -9,6 +9,7 @@
 #include "cgroup.h"
 #include "fault.h"
 #include "filter.h"
+#include "names.h"
 #include "out.h"
 #include "plan.h"
 #include "tool.h"
@@ -38,6 +39,7 @@ struct session_opts {
 		char *dir;        /* what it means on this host; NULL in a replay */
 	} cgroups[NT_MAX_CGROUPS]; /* [i]: bit i of nt_owner.cgroup_bits */
 	int n_cgroups;
+	struct names *names;      /* or NULL: numbers have none */
 	const char *pinned[PINNED_COUNT]; /* paths of maps that owners must be in, or NULL */
 	bool want_mntns;
 	uint64_t duration_ns;     /* 0: until stopped */

@@ -57,6 +57,9 @@ enum opt_kind {
 	OPT_JOURNAL, /* each row goes to the systemd journal too, see struct journal_field */
 	OPT_COUNT,   /* rows are those of tool->counted */
 	OPT_TABLE,   /* the table has the columns `target` ("a,b"); CSV and JSON are unchanged */
+	OPT_REASON,  /* only rows whose COL_REASON column `target` has a value of the list `arg` */
+	OPT_NETNS,   /* only the network namespace with the inode number `arg`; 0: all */
+	OPT_NETNS_OF, /* only the network namespace of the process `arg` */
 	OPT_NUMBER,  /* the filter `target` = arg, a whole number */
 	OPT_DEVICES, /* only these network devices of our namespace, by the column `target` */
 	OPT_INTERVAL, /* tool->sums are read every `arg` seconds */
@@ -161,6 +164,7 @@ struct tool {
 	const struct journal_field *journal; /* OPT_JOURNAL, or NULL */
 	struct probe_object probe, filtered; /* PROBES(name); why two: probes/filter.bpf.h */
 	size_t event_size;   /* it starts with a struct nt_event */
+	size_t least_size;   /* an event may end here: what is missing is zero. 0: event_size */
 	const struct tool_sums *sums; /* or NULL: each event is a row */
 	const struct tool *counted;   /* OPT_COUNT: this tool with other rows, or NULL */
 };
@@ -293,6 +297,19 @@ struct tool {
 	COLUMN_END(ev, "local", "LADDR:LPORT", "local address and port", head.laddr, head.lport), \
 	COLUMN_END(ev, "remote", "RADDR:RPORT", "remote address and port", head.raddr, head.rport)
 
+/* The ends as the packet has them. `ev` has saddr, sport, daddr, dport: network and host order. */
+#define COLUMN_PACKET(ev, column, heading, text, kind, more, least)                                \
+	{ .name = #column, .title = heading, .help = text, .type = kind, COL_AT(ev, column),       \
+	  .flags = COL_HIDDEN | (more), .width = least }
+#define COLUMNS_PACKET(ev)                                                                         \
+	COLUMN_END(ev, "source", "SADDR:SPORT", "sender's address and port", saddr, sport),        \
+	{ .name = "arrow", .title = ">", .help = "always >", .type = COL_ENUM,                     \
+	  .flags = COL_TABLE_ONLY, .names = names_arrow, .n_names = 1 },                           \
+	COLUMN_END(ev, "target", "DADDR:DPORT", "receiver's address and port", daddr, dport),      \
+	COLUMN_PACKET(ev, saddr, "SADDR", "the packet's sender", COL_ADDR, 0, 15),                 \
+	COLUMN_PACKET(ev, sport, "SPORT", "its port", COL_NUM, COL_NULL_ZERO | COL_LEFT, 5),       \
+	COLUMN_PACKET(ev, daddr, "DADDR", "the packet's receiver", COL_ADDR, 0, 15),               \
+	COLUMN_PACKET(ev, dport, "DPORT", "its port", COL_NUM, COL_NULL_ZERO | COL_LEFT, 5)
 /* All of these, in the order of JSON; and those of tools whose table calls the ends otherwise. */
 #define COLUMNS_OWNER(ev)                                                                  \
 	COLUMN_TIME(ev), COLUMN_ELAPSED(ev), COLUMN_PID(ev), COLUMN_TID(ev),               \
@@ -306,6 +323,11 @@ extern const char *const names_owner[NT_OWNER_CONNECT + 1];
 
 #define NAMES_ERRNO 134
 extern const char *const names_errno[NAMES_ERRNO]; /* by number; 0 is none */
+
+extern const char *const names_arrow[1];
+
+#define NAMES_TCP_FLAGS 9
+extern const char *const names_tcp_flag[NAMES_TCP_FLAGS]; /* by bit of the header's flags */
 
 #define NAMES_TCP_STATES 14
 extern const char *const names_tcp_state[NAMES_TCP_STATES]; /* the kernel's, by number

@@ -214,6 +214,117 @@ static char *pattern_cell(struct out *out, char *p, const struct column *col, co
 	return p;
 }
 
+/* JSON: ["SYN","ACK"]; else: SYN|ACK */
+static char *put_flags(char *p, const struct column *col, const char *row, enum out_format as)
+{
+	uint64_t bits = cell_load(row + col->off, col->size);
+	bool more = false;
+	unsigned int i;
+
+	if (as == OUT_JSON)
+		*p++ = '[';
+	for (i = 0; i < col->n_names; i++) {
+		if (!(bits >> i & 1) || !col->names[i])
+			continue;
+		if (more)
+			*p++ = as == OUT_JSON ? ',' : '|';
+		p = cell_quote(stpcpy(cell_quote(p, as), col->names[i]), as);
+		more = true;
+	}
+	if (as == OUT_JSON)
+		*p++ = ']';
+	return p;
+}
+
+static const char *name_of(const struct out *out, const struct column *col, uint64_t id,
+			   char number[2 * PUT_BLOCK])
+{
+	const char *text = out->names.name ? out->names.name(out->names.ctx, col, id) : NULL;
+
+	if (text)
+		return text;
+	*put_hex(stpcpy(number, "0x"), id) = '\0';
+	return number;
+}
+
+/* The frames from the one at `guard` on, or all. */
+static size_t first_frame(const struct column *col, const char *row, size_t n)
+{
+	uint64_t first = cell_load(row + col->guard, 8);
+
+	for (size_t i = 0; first && i < n; i++)
+		if (cell_load(row + col->off + 8 * i, 8) == first)
+			return i;
+	return 0;
+}
+
+/* One text for all, so that it is quoted as one. */
+static char *stack_csv(struct out *out, char *p, const struct column *col, const char *row,
+		       size_t i)
+{
+	size_t n = col->size / 8, len = 0, room = 0;
+	char number[2 * PUT_BLOCK], *all = NULL, *more;
+	uint64_t id;
+
+	for (; i < n && (id = cell_load(row + col->off + 8 * i, 8)); i++) {
+		const char *text = name_of(out, col, id, number);
+		size_t size = strlen(text);
+
+		if (len + size + 1 > room) {
+			room = 2 * room + size + 256;
+			more = realloc(all, room);
+			if (!more) {
+				free(all);
+				return NULL;
+			}
+			all = more;
+		}
+		if (size && len)
+			all[len++] = ';';
+		memcpy(all + len, text, size);
+		len += size;
+	}
+	p = out_grow(out, p, len * PUT_GROWTH);
+	if (p)
+		p = cell_csv(out, p, all, len);
+	free(all);
+	return p;
+}
+
+char *cell_stack(struct out *out, char *p, const struct column *col, const char *row,
+		 enum out_format as)
+{
+	size_t n = col->size / 8, i = first_frame(col, row, n);
+	char number[2 * PUT_BLOCK];
+	bool first = true;
+	uint64_t id;
+
+	if (!cell_load(row + col->off, 8))
+		return as == OUT_TABLE ? p : cell_null(p, as);
+	if (as == OUT_CSV)
+		return stack_csv(out, p, col, row, i);
+	if (as == OUT_JSON)
+		*p++ = '[';
+	for (; i < n && (id = cell_load(row + col->off + 8 * i, 8)); i++) {
+		const char *text = name_of(out, col, id, number);
+		size_t len = strlen(text);
+
+		if (!len)
+			continue;
+		p = out_grow(out, p, len * PUT_GROWTH);
+		if (!p)
+			return NULL;
+		if (as == OUT_TABLE || !first)
+			*p++ = as == OUT_TABLE ? '\t' : ',';
+		p = cell_string(out, p, text, len, as);
+		if (as == OUT_TABLE)
+			*p++ = '\n';
+		first = false;
+	}
+	*p++ = as == OUT_JSON ? ']' : '\n';
+	return p;
+}
+
 char *cell_rest(struct out *out, char *p, const struct column *col, const char *row,
 		enum out_format as)
 {
@@ -224,6 +335,10 @@ char *cell_rest(struct out *out, char *p, const struct column *col, const char *
 		p = put_endpoint(cell_quote(p, as), row + col->off,
 				 (uint16_t)cell_load(row + col->guard, sizeof(uint16_t)));
 		return cell_quote(p, as);
+	case COL_FLAGS:
+		return put_flags(p, col, row, as);
+	case COL_STACK:
+		return cell_stack(out, p, col, row, as);
 	case COL_PATTERN:
 		return pattern_cell(out, p, col, row, as);
 	case COL_INT:
@@ -248,7 +363,7 @@ size_t cell_text(char *buf, size_t size, const struct column *col, const void *r
 	size_t len;
 	char *p, *end;
 
-	if (plain.type == COL_NAME)
+	if (plain.type == COL_NAME || plain.type == COL_REASON)
 		plain.type = COL_NUM;
 	if (plain.type == COL_HOST)
 		plain.type = COL_ADDR;

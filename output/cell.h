@@ -13,6 +13,8 @@ char *cell_time(struct out *out, char *p, uint64_t time, enum out_format as);
 char *cell_elapsed(struct out *out, char *p, uint64_t time, enum out_format as);
 char *cell_elapsed_ns(struct out *out, char *p, uint64_t time);
 char *cell_csv(struct out *out, char *p, const char *text, size_t size);
+char *cell_stack(struct out *out, char *p, const struct column *col, const char *row,
+		 enum out_format as);
 char *cell_scaled(char *p, const struct column *col, uint64_t num);
 
 static inline bool cell_unknown(const struct column *col, const char *row, uint64_t num)
@@ -103,6 +105,7 @@ cell_put(struct out *out, char *p, const struct column *col, const char *row, en
 	case COL_HEX:
 		return cell_quote(put_hex(cell_quote(p, as), num), as);
 	case COL_NAME:
+	case COL_REASON:
 		text = out->names.name ? out->names.name(out->names.ctx, col, num) : NULL;
 		break;
 	case COL_HOST:

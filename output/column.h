@@ -51,6 +51,17 @@ enum col_type {
 	 * As COL_ADDR, and a port, u16 at `guard`, 0 unknown: "10.1.2.3:80", "[::1]:80", "[::1]:-"
 	 */
 	COL_ENDPOINT,
+	/* As COL_NAME: a drop reason. NT_NAME_OWN + n (abi.h) is names[n]. */
+	COL_REASON,
+	/* Bits: names[i] of bit i. JSON: an array; table and CSV: the names joined by '|'. */
+	COL_FLAGS,
+	/*
+	 * u64 addresses that struct out_names turns into text, the innermost first, zeros behind
+	 * them; none: unknown. It begins at the address that is the u64 at `guard`, if that is
+	 * among them; an empty name is left out. JSON: an array; CSV: joined by ';'; table: lines
+	 * below the row, behind a tab each, and an empty line.
+	 */
+	COL_STACK,
 };
 
 enum {
@@ -68,6 +79,7 @@ enum {
 	COL_NANO = 1 << 11,
 	COL_PER_SECOND = 1 << 12, /* COL_RATIO: the divisor is in ns */
 	COL_SHORT = 1 << 13,     /* table: above 1000 as 1.23K, above 1000000 as 1.23M */
+	COL_PARENS = 1 << 16,    /* table: in parentheses */
 	COL_QUIET = 1 << 19,     /* what names a histogram in the table: left out when it is zero */
 	/* Of rows that are put together from parts: the sum, the largest; u64. */
 	COL_ADD = 1 << 8,
@@ -83,14 +95,15 @@ struct column {
 	const char *help;   /* what it is, with its unit */
 	enum col_type type;
 	uint16_t off, size; /* where in the row, in bytes */
-	uint16_t guard;     /* offset, see COL_GUARDED, COL_LOWER_BOUND, COL_ENDPOINT */
+	/* offset, see COL_GUARDED, COL_LOWER_BOUND, COL_ENDPOINT, COL_STACK */
+	uint16_t guard;
 	uint16_t number, prefix; /* offsets of numbers, see COL_PATTERN and COL_PREFIX */
 	uint32_t flags;
 	uint8_t width;      /* least width in the table; grows, never cuts */
 	uint8_t n_names;
 	/*
-	 * COL_ENUM, COL_PATTERN; a NULL entry is unknown. COL_NUM: the table shows the first one
-	 * for unknown
+	 * COL_ENUM, COL_FLAGS, COL_PATTERN, COL_REASON; a NULL entry is unknown. COL_NUM: the
+	 * table shows the first one for unknown
 	 */
 	const char *const *names;
 	const char *const *table_names; /* COL_ENUM in the table; NULL: as names */

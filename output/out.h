@@ -17,8 +17,8 @@
 enum out_format { OUT_TABLE, OUT_CSV, OUT_JSON };
 
 /*
- * Turns the ids of COL_NAME columns, and the addresses of COL_HOST columns, into text. NULL:
- * unknown. The text lives until the next call.
+ * Turns the ids of COL_NAME, COL_REASON and COL_STACK columns, and the addresses of COL_HOST
+ * columns, into text. NULL: unknown. The text lives until the next call.
  */
 struct out_names {
 	const char *(*name)(void *ctx, const struct column *col, uint64_t id);
@@ -115,8 +115,9 @@ void columns_help(FILE *to, const struct column *columns);
 
 /*
  * One value as the table shows it, without padding: for messages and tests. Knowing no clock and no
- * names, it shows COL_TIME and COL_ELAPSED as seconds of CLOCK_MONOTONIC, COL_NAME as its number
- * and COL_HOST as its address. Returns the length of the text; what does not fit is cut, and buf
+ * names, it shows COL_TIME and COL_ELAPSED as seconds of CLOCK_MONOTONIC, COL_NAME and COL_REASON
+ * as their numbers, COL_STACK's as 0x and hex, and COL_HOST as its address.
+ * Returns the length of the text; what does not fit is cut, and buf
  * ends with NUL unless size is 0.
  */
 size_t cell_text(char *buf, size_t size, const struct column *col, const void *row);

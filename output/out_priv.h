@@ -48,6 +48,7 @@ struct view {
 	bool has_tool;           /* out_tool_column is among the fields */
 	const struct column *hist; /* drawn behind the fields, in none of them; or NULL */
 	const struct column *other_hist; /* the one chosen before, if `hist` is unknown; or NULL */
+	const struct column *below; /* table: the COL_STACK, in none of the fields; or NULL */
 	const struct column *time; /* the first COL_TIME or COL_ELAPSED, shown or not; or NULL */
 	char *head;              /* JSON: the start of a line, in whole blocks */
 	size_t head_len;

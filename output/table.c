@@ -30,6 +30,17 @@ static inline char *table_align(char *start, char *p, size_t shown, const struct
 	return p + pad + 1;
 }
 
+static inline char *put_cell(struct out *out, char *p, const struct column *col, const char *row)
+{
+	if (!(col->flags & COL_PARENS))
+		return cell_put(out, p, col, row, OUT_TABLE);
+	*p++ = '(';
+	p = cell_put(out, p, col, row, OUT_TABLE);
+	if (p)
+		*p++ = ')';
+	return p;
+}
+
 char *table_row(struct view *view, char *p, const void *row)
 {
 	struct out *out = view->out;
@@ -42,7 +53,7 @@ char *table_row(struct view *view, char *p, const void *row)
 		if (f->col == &out_tool_column)
 			p = put_blocks(p, f->lead, f->lead_len);
 		else
-			p = cell_put(out, p, f->col, row, OUT_TABLE);
+			p = put_cell(out, p, f->col, row);
 		if (!p)
 			return NULL;
 		shown = (size_t)(p - out->buf) - at - (out->hidden - hidden);
@@ -52,8 +63,9 @@ char *table_row(struct view *view, char *p, const void *row)
 		}
 		p = table_align(out->buf + at, p, shown, f);
 	}
-	p[-1] = '\n';
-	return p;
+	if (view->n || table_has_tool(view))
+		p[-1] = '\n';
+	return view->below ? cell_stack(out, p, view->below, row, OUT_TABLE) : p;
 }
 
 char *table_header(struct view *view, char *p)
@@ -68,6 +80,7 @@ char *table_header(struct view *view, char *p)
 		memcpy(p, f->col->title, len);
 		p = put_spaces(p + len, f->left && !f->last ? f->width - len + 1 : 1);
 	}
-	p[-1] = '\n';
+	if (view->n || table_has_tool(view))
+		p[-1] = '\n';
 	return p;
 }

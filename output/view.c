@@ -272,6 +272,10 @@ static struct view *make_view(struct out *out, const char *tool, const struct co
 			view->hist = pick->cols[i];
 			continue;
 		}
+		if (pick->cols[i]->type == COL_STACK && out->format == OUT_TABLE) {
+			view->below = pick->cols[i];
+			continue;
+		}
 		if (prepare_field(view, &view->fields[view->n++], pick->cols[i]))
 			goto fail;
 	}

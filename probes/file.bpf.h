@@ -69,17 +69,6 @@ struct ns_common___ops {
 	const struct proc_ns_operations *ops;
 } __attribute__((preserve_access_index));
 
-/*
- * A pointer of any origin as one to `type` that may be loaded from (6.2, a35b9af4ec2c): what reads
- * memory under lockdown=confidentiality.
- */
-extern void *bpf_rdonly_cast(void *obj, __u32 btf_id) __ksym __attribute__((weak));
-
-#define NT_CAST(way, type, pointer)                                                                \
-	((type *)((way) == NT_DIRECT ?                                                             \
-			  bpf_rdonly_cast((void *)(pointer), bpf_core_type_id_kernel(type)) :      \
-			  (void *)(pointer)))
-
 #define NT_NAME_ROOM (NT_LINK_NAMES - NT_NAME_MAX - 1) /* up to here, another one fits */
 
 /*

@@ -45,7 +45,7 @@ enum { BPF_ANY, BPF_NOEXIST, BPF_EXIST };
 enum { BPF_F_NO_PREALLOC = 1U << 0, BPF_F_MMAPABLE = 1U << 10 };
 enum { BPF_RB_NO_WAKEUP = 1, BPF_RB_FORCE_WAKEUP = 2 };
 enum { BPF_RB_AVAIL_DATA = 0 };
-enum { BPF_F_SKIP_FIELD_MASK = 0xff };
+enum { BPF_F_CURRENT_NETNS = -1L };
 
 #include "abi.h"
 #include <bpf/bpf_helpers.h>
@@ -83,6 +83,17 @@ enum nt_way { NT_DIRECT, NT_PROBE };
 		nt_value_;                                                                         \
 	})
 
+/*
+ * A pointer of any origin as one to `type` that may be loaded from (6.2, a35b9af4ec2c): what reads
+ * memory under lockdown=confidentiality.
+ */
+extern void *bpf_rdonly_cast(void *obj, __u32 btf_id) __ksym __attribute__((weak));
+
+#define NT_CAST(way, type, pointer)                                                                \
+	((type *)((way) == NT_DIRECT ?                                                             \
+			  bpf_rdonly_cast((void *)(pointer), bpf_core_type_id_kernel(type)) :      \
+			  (void *)(pointer)))
+
 #define AF_UNIX 1
 #define ETH_P_IP 0x0800
 #define ETH_P_IPV6 0x86dd
@@ -90,8 +101,6 @@ enum nt_way { NT_DIRECT, NT_PROBE };
 #define AF_INET6 10
 #define IPPROTO_TCP 6
 #define IPPROTO_MPTCP 262
-#define ETH_P_IP 0x0800
-#define ETH_P_IPV6 0x86dd
 
 /* include/net/tcp_states.h */
 enum {
@@ -330,6 +339,10 @@ struct request_sock {
 	struct sock_common __req_common;
 };
 
+struct inet_timewait_sock {
+	struct sock_common __tw_common;
+};
+
 struct tcp_request_sock {
 	__u32 snt_isn;
 };
@@ -370,6 +383,7 @@ enum skb_drop_reason {
 	SKB_CONSUMED = 1,
 	SKB_DROP_REASON_NOT_SPECIFIED = 2,
 	SKB_DROP_REASON_TCP_LISTEN_OVERFLOW = 40,
+	SKB_DROP_REASON_QUEUE_PURGE = 104,
 };
 
 struct trace_event_raw_kfree_skb {
@@ -380,6 +394,7 @@ struct trace_event_raw_kfree_skb {
 /* In sk_buff.cb while TCP has the packet. */
 struct tcp_skb_cb {
 	__u32 seq;
+	__u32 end_seq;
 	__u16 tcp_gso_segs;
 	__u16 tcp_gso_size;
 	__u8 tcp_flags; /* wider since 6.16; the low byte is as in the header */
@@ -391,6 +406,19 @@ struct tcp_skb_cb {
 struct bpf_sock {
 	__u32 before[18];
 	__u32 state;
+};
+
+struct bpf_sock_tuple {
+	union {
+		struct {
+			__be32 saddr, daddr;
+			__be16 sport, dport;
+		} ipv4;
+		struct {
+			__be32 saddr[4], daddr[4];
+			__be16 sport, dport;
+		} ipv6;
+	};
 };
 
 struct __sk_buff {

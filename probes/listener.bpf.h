@@ -18,10 +18,31 @@
 #define NT_LISTENER_BPF_H
 
 #include "owner.bpf.h"
+#include "skb.bpf.h"
 
 static __always_inline __u8 nt_ip_of_skb(const struct sk_buff *skb, enum nt_way way)
 {
 	return NT_READ(way, skb->protocol) == bpf_htons(ETH_P_IP) ? 4 : 6;
+}
+
+/* sk_acceptq_is_full(), include/net/sock.h: a SYN, or what ends a handshake, is dropped then. */
+static __always_inline bool nt_accept_queue_full(const struct sock *sk, enum nt_way way)
+{
+	return NT_READ(way, sk->sk_ack_backlog) > NT_READ(way, sk->sk_max_ack_backlog);
+}
+
+/*
+ * inet_csk_reqsk_queue_is_full(): a SYN is dropped then, unless cookies make up for it. Since 6.14
+ * one more is admitted. That does not show; a reason that came with 6.15 does.
+ */
+static __always_inline bool nt_syn_queue_full(const struct tcp_sock *tp, enum nt_way way)
+{
+	__u32 limit = NT_READ(way, tp->inet_conn.icsk_inet.sk.sk_max_ack_backlog);
+	__u32 length = NT_READ(way, tp->inet_conn.icsk_accept_queue.qlen.counter);
+
+	if (bpf_core_enum_value_exists(enum skb_drop_reason, SKB_DROP_REASON_TCP_LISTEN_OVERFLOW))
+		return length > limit;
+	return length >= limit;
 }
 
 /* NULL: the packet is for another kind of socket. */
@@ -30,6 +51,34 @@ static __always_inline const struct tcp_sock *nt_listener(struct __sk_buff *skb)
 	struct bpf_sock *sk = skb->sk;
 
 	return sk && sk->state == TCP_LISTEN ? bpf_skc_to_tcp_sock(sk) : NULL;
+}
+
+/* The packet belongs to a handshake that is under way: TCP gives it to that one's request. */
+static __always_inline bool nt_has_request(struct __sk_buff *skb, const struct nt_packet *packet)
+{
+	const bool v4 = packet->ip == 4;
+	struct bpf_sock_tuple tuple = {};
+	struct bpf_sock *sk;
+	bool found;
+
+	if (v4) {
+		tuple.ipv4.saddr = *(__be32 *)(packet->saddr + 12);
+		tuple.ipv4.daddr = *(__be32 *)(packet->daddr + 12);
+		tuple.ipv4.sport = bpf_htons(packet->sport);
+		tuple.ipv4.dport = bpf_htons(packet->dport);
+	} else {
+		__builtin_memcpy(tuple.ipv6.saddr, packet->saddr, 16);
+		__builtin_memcpy(tuple.ipv6.daddr, packet->daddr, 16);
+		tuple.ipv6.sport = bpf_htons(packet->sport);
+		tuple.ipv6.dport = bpf_htons(packet->dport);
+	}
+	sk = bpf_skc_lookup_tcp(skb, &tuple, v4 ? sizeof(tuple.ipv4) : sizeof(tuple.ipv6),
+				BPF_F_CURRENT_NETNS, 0);
+	if (!sk)
+		return false;
+	found = sk->state == TCP_NEW_SYN_RECV;
+	bpf_sk_release(sk);
+	return found;
 }
 
 /* The packet begins with its IP header. 0: behind an extension header of IPv6. */

@@ -14,9 +14,6 @@ struct nt_sockaddr {
 	__be32 ip6[4];
 };
 
-/* Kernel memory as a type of our choice: 6.2; under lockdown=confidentiality nothing else can. */
-extern void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym __weak;
-
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
 struct sockaddr_in6 {
@@ -35,7 +32,7 @@ static __always_inline void nt_read_sockaddr(struct nt_sockaddr *to, const void 
 	const struct sockaddr_in6 *in6;
 
 	if (way == NT_DIRECT && bpf_rdonly_cast) {
-		in6 = bpf_rdonly_cast(addr, bpf_core_type_id_kernel(struct sockaddr_in6));
+		in6 = NT_CAST(NT_DIRECT, struct sockaddr_in6, addr);
 		to->family = in6->sin6_family;
 		to->port = in6->sin6_port;
 		to->ip4 = in6->sin6_flowinfo;

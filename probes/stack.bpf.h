@@ -5,41 +5,8 @@
 
 #include "event.bpf.h"
 
-/*
- * The innermost frames are those of BPF and of the tracepoint. How many depends on the kernel, and
- * a little on who calls: what was right last time is tried first.
- */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, __u32);
-} nt_skip SEC(".maps");
-
-/* `first`: the frame to begin with, where it is known; else `skip` are left out. */
-static __always_inline long nt_get_stack(void *ctx, __u64 *stack, __u64 first, __u32 skip)
-{
-	__u32 zero = 0, i, *cached = bpf_map_lookup_elem(&nt_skip, &zero);
-	long len;
-
-	if (!first || !cached)
-		return bpf_get_stack(ctx, stack, NT_STACK_SIZE, skip & BPF_F_SKIP_FIELD_MASK);
-	skip = *cached & 15;
-	len = bpf_get_stack(ctx, stack, NT_STACK_SIZE, skip);
-	if (len < 0 || stack[0] == first)
-		return len;
-	len = bpf_get_stack(ctx, stack, NT_STACK_SIZE, 0);
-	for (i = 1; i < 16; i++)
-		if (stack[i] == first) {
-			*cached = i;
-			return bpf_get_stack(ctx, stack, NT_STACK_SIZE, i);
-		}
-	return len;
-}
-
 /* `event` is `size` bytes without the stack. A stack that cannot be had is counted. */
-static __always_inline void nt_emit_stack(void *ctx, void *event, const __u64 size, __u64 first,
-					  __u32 skip)
+static __always_inline void nt_emit_stack(void *ctx, void *event, const __u64 size)
 {
 	struct nt_counters *count = nt_wanted(event);
 	void *record;
@@ -52,11 +19,36 @@ static __always_inline void nt_emit_stack(void *ctx, void *event, const __u64 si
 		return;
 	}
 	__builtin_memcpy(record, event, size);
-	if (nt_get_stack(ctx, record + size, first, skip) < 0) {
+	if (bpf_get_stack(ctx, record + size, NT_STACK_SIZE, 0) < 0) {
 		NT_COUNT(count, seen);
 		NT_COUNT(count, lost_stack);
 	}
 	bpf_ringbuf_submit(record, nt_wakeup(size + NT_STACK_SIZE + 8));
+}
+
+#define NT_CALLER_FRAMES 16
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64[NT_CALLER_FRAMES]);
+} nt_frames SEC(".maps");
+
+/* In a program on fentry of `function`: where that returns to; 0: unknown. */
+static __always_inline __u64 nt_caller(void *ctx, const void *function)
+{
+	const __u64 from = (__u64)function;
+	__u32 zero = 0, i;
+	__u64 *frames = bpf_map_lookup_elem(&nt_frames, &zero);
+
+	if (!from || !frames ||
+	    bpf_get_stack(ctx, frames, NT_CALLER_FRAMES * sizeof(*frames), 0) < 0)
+		return 0;
+	for (i = 0; i < NT_CALLER_FRAMES - 1; i++)
+		if (frames[i] - from < 16)
+			return frames[i + 1];
+	return 0;
 }
 
 #endif

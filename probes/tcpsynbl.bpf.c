@@ -2,7 +2,7 @@
 /*
  * The lengths of a listener's two queues: of the accept queue when the last packet of a handshake
  * arrives, as bcc has it; of the SYN queue when a SYN does. Either is dropped when the accept queue
- * is longer than the limit then (sk_acceptq_is_full(), include/net/sock.h).
+ * is longer than the limit then.
  */
 #include "kernel.h"
 #include "listener.bpf.h"
@@ -54,21 +54,21 @@ static __always_inline int on_syn(const struct tcp_sock *tp, __u8 ip, enum nt_wa
 {
 	const struct sock *sk = &tp->inet_conn.icsk_inet.sk;
 	__u32 length = NT_READ(way, tp->inet_conn.icsk_accept_queue.qlen.counter);
-	__u32 limit = NT_READ(way, sk->sk_max_ack_backlog);
+	bool full = nt_syn_queue_full(tp, way);
 	struct tcpsynbl_row *row;
 
-	if (NT_READ(way, sk->sk_ack_backlog) > limit) {
+	if (nt_accept_queue_full(sk, way)) {
 		row = row_of(sk, ip, TCPSYNBL_ACCEPT, way);
 		if (row)
 			__sync_fetch_and_add(&row->overflows, 1);
 	}
-	if (length < limit && !(nt_params.flags & TCPSYNBL_SYN_QUEUE))
+	if (!full && !(nt_params.flags & TCPSYNBL_SYN_QUEUE))
 		return 0;
 	row = row_of(sk, ip, TCPSYNBL_SYN, way);
 	if (!row)
 		return 0;
 	nt_hist_add(&row->length, length);
-	if (length >= limit)
+	if (full)
 		__sync_fetch_and_add(&row->overflows, 1);
 	return 0;
 }

@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* What is known of a dropped packet, whichever hook saw it. */
+#ifndef NT_TCPDROP_BPF_H
+#define NT_TCPDROP_BPF_H
+
+/* The numbers are not ABI: these are the running kernel's. */
+#define REASON(name) bpf_core_enum_value(enum skb_drop_reason, name)
+#define HAS_REASON(name) bpf_core_enum_value_exists(enum skb_drop_reason, name)
+#define HAS_REASONS bpf_core_field_exists(struct trace_event_raw_kfree_skb, reason)
+
+/* A volatile load: no compiler may move it to where the argument does not exist. */
+#define ARG(ctx, n) (((const volatile __u64 *)(ctx))[n])
+
+extern void *bpf_cast_to_kern_ctx(void *ctx) __ksym __attribute__((weak));
+
+/* A pointer that is none leads to no such number (PROC_DYNAMIC_FIRST, fs/proc/generic.c). */
+static __always_inline __u32 netns_of(const struct net *net, enum nt_way way)
+{
+	__u32 inum = NT_READ(way, net->ns.inum);
+
+	return inum >= 0xefffff00 ? inum : 0;
+}
+
+/*
+ * sk_buff.dev is something else while TCP has the packet. Then the route tells the namespace, and
+ * the device of what leaves, or came by loopback.
+ */
+static __always_inline void fill_device(struct tcpdrop_event *e, const struct sk_buff *skb,
+					bool leaving, enum nt_way way)
+{
+	const struct net_device *dev = NT_CAST(way, struct net_device, NT_READ(way, skb->dev));
+	int iif = NT_READ(way, skb->skb_iif);
+	const struct dst_entry *dst;
+	bool named = true;
+	__u32 netns;
+
+	netns = netns_of(NT_READ(way, dev->nd_net.net), way);
+	if (!netns) {
+		dst = NT_CAST(way, struct dst_entry, NT_READ(way, skb->_skb_refdst) & ~1ul);
+		dev = NT_READ(way, dst->dev);
+		netns = netns_of(NT_READ(way, dev->nd_net.net), way);
+		named = netns && (leaving || (int)NT_READ(way, dev->ifindex) == iif);
+	}
+	e->head.netns = NT_FORGET(netns, nt_address(skb));
+	if (named)
+		nt_peek((__u32 *)e->dev, dev->name, way);
+}
+
+/* Those before and after a connection are smaller, and have no protocol. */
+static __always_inline bool is_tcp(const struct sock *sk, enum nt_way way)
+{
+	__u16 family = NT_READ(way, sk->__sk_common.skc_family);
+	__u8 state = NT_READ(way, sk->__sk_common.skc_state);
+
+	if (family != AF_INET && family != AF_INET6)
+		return false;
+	return state == TCP_TIME_WAIT || state == TCP_NEW_SYN_RECV || nt_is_tcp(sk, way);
+}
+
+/* A socket that stands for something else (a namespace's for answers) has other ports. */
+static __always_inline bool is_of(const struct sock *sk, const struct tcpdrop_event *e,
+				  enum nt_way way)
+{
+	__u16 port = bpf_ntohs(NT_READ(way, sk->__sk_common.skc_dport));
+
+	if (NT_READ(way, sk->__sk_common.skc_state) == TCP_LISTEN)
+		return NT_READ(way, sk->__sk_common.skc_num) == e->head.lport;
+	return port && port == e->head.rport;
+}
+
+static __always_inline void fill_ends(struct tcpdrop_event *e, const struct nt_packet *packet,
+				      bool leaving)
+{
+	e->head.ip = packet->ip;
+	e->head.lport = leaving ? packet->sport : packet->dport;
+	e->head.rport = leaving ? packet->dport : packet->sport;
+	__builtin_memcpy(e->head.laddr, leaving ? packet->saddr : packet->daddr, 16);
+	__builtin_memcpy(e->head.raddr, leaving ? packet->daddr : packet->saddr, 16);
+	__builtin_memcpy(e->saddr, packet->saddr, 16);
+	__builtin_memcpy(e->daddr, packet->daddr, 16);
+	e->sport = packet->sport;
+	e->dport = packet->dport;
+	e->flags = packet->flags;
+}
+
+/* What the socket knows of the ends, when the packet does not know them yet. */
+static __always_inline bool read_unsent(struct tcpdrop_event *e, struct nt_packet *packet,
+					const struct sk_buff *skb, const struct sock *sk,
+					enum nt_way way)
+{
+	__u8 state = NT_READ(way, sk->__sk_common.skc_state);
+
+	if (state == TCP_TIME_WAIT || state == TCP_NEW_SYN_RECV || state == TCP_LISTEN ||
+	    !NT_READ(way, skb->transport_header))
+		return false;
+	nt_read_flow(&e->head, sk, bpf_htons(NT_READ(way, sk->__sk_common.skc_num)), way);
+	nt_read_unsent(packet, &e->head, skb, way);
+	return true;
+}
+
+/* A packet of either family looks the same to the verifier from here on. */
+static __always_inline void forget(struct nt_packet *packet, __u64 unknown)
+{
+	nt_forget(packet->saddr, unknown);
+	nt_forget(packet->daddr, unknown);
+	packet->sport = NT_FORGET(packet->sport, unknown);
+	packet->dport = NT_FORGET(packet->dport, unknown);
+	packet->flags = NT_FORGET(packet->flags, unknown);
+	packet->ip = NT_FORGET(packet->ip, unknown);
+}
+
+/* `number`: the address of the packet's socket; 0: there is none. */
+static __always_inline bool fill(struct tcpdrop_event *e, const struct sk_buff *skb, __u64 number,
+				 enum nt_way way)
+{
+	const struct sock *sk = NT_CAST(way, struct sock, number);
+	bool has_socket = number && is_tcp(sk, way);
+	bool leaving = NT_READ(way, skb->sk) && !NT_READ(way, skb->skb_iif);
+	struct nt_packet packet = {};
+	const struct net *net;
+
+	if (!nt_read_packet(&packet, skb, way) &&
+	    !(has_socket && leaving && !NT_READ(way, skb->protocol) &&
+	      read_unsent(e, &packet, skb, sk, way)))
+		return false;
+	forget(&packet, nt_address(skb));
+	e->head.time = bpf_ktime_get_ns();
+	e->head.owner.uid = -1;
+	fill_ends(e, &packet, leaving);
+	fill_device(e, skb, leaving, way);
+	if (!has_socket)
+		return true;
+	net = NT_READ(way, sk->__sk_common.skc_net.net);
+	e->head.netns = NT_READ(way, net->ns.inum);
+	if (is_of(sk, e, way)) {
+		e->state = NT_READ(way, sk->__sk_common.skc_state);
+		if (nt_params.want_owners)
+			nt_read_owner(&e->head, sk, nt_sock((const struct sock *)number), way);
+	}
+	return true;
+}
+
+static __always_inline void count_drop(const struct tcpdrop_event *e)
+{
+	struct tcpdrop_flow key = { .reason = e->reason, .netns = e->head.netns,
+				    .sport = e->sport, .dport = e->dport };
+	struct tcpdrop_count *row;
+	bool fresh = false;
+
+	__builtin_memcpy(key.saddr, e->saddr, sizeof(key.saddr));
+	__builtin_memcpy(key.daddr, e->daddr, sizeof(key.daddr));
+	row = nt_row(&key, &fresh);
+	if (!row)
+		return;
+	if (fresh) {
+		row->sum.head = e->head;
+		row->reason = e->reason;
+		row->reason_code = e->reason_code;
+		__builtin_memcpy(row->saddr, e->saddr, sizeof(row->saddr));
+		__builtin_memcpy(row->daddr, e->daddr, sizeof(row->daddr));
+		row->sport = e->sport;
+		row->dport = e->dport;
+		nt_row_filled(row);
+	}
+	__sync_fetch_and_add(&row->drops, 1);
+}
+
+/* `ctx` NULL: a kind of program that may not ask for the stack. */
+static __always_inline void emit(void *ctx, struct tcpdrop_event *e)
+{
+	if (nt_params.flags & TCPDROP_COUNT)
+		count_drop(e);
+	else if (!ctx || nt_params.flags & TCPDROP_NO_STACK)
+		nt_emit(e, sizeof(*e));
+	else
+		nt_emit_stack(ctx, e, sizeof(*e));
+}
+
+static __always_inline int on_drop(void *ctx, const struct sk_buff *skb, __u64 location,
+				   __u32 reason, __u64 sk, enum nt_way way)
+{
+	struct tcpdrop_event e = {};
+
+	if (!fill(&e, skb, sk, way))
+		return 0;
+	e.reason = reason ? reason : location;
+	e.reason_code = reason;
+	e.location = location;
+	emit(ctx, &e);
+	return 0;
+}
+
+/*
+ * The acknowledgement that finds the accept queue full is told when it does, and freed a little
+ * later, for no reason: that is told only where all are.
+ */
+static __always_inline bool told_before(const struct sk_buff *skb)
+{
+	return (nt_params.flags & TCPDROP_ALL || !HAS_REASONS) && nt_was_told(nt_address(skb));
+}
+
+static __always_inline int on_full(void *ctx, const struct sk_buff *skb, const struct sock *sk,
+				   enum tcpdrop_counter counter, enum nt_way way)
+{
+	struct tcpdrop_event e = { .reason = NT_NAME_OWN + counter };
+
+	if (!fill(&e, skb, nt_address(sk), way))
+		return 0;
+	if (counter == TCPDROP_LISTEN_OVERFLOWS &&
+	    HAS_REASON(SKB_DROP_REASON_TCP_LISTEN_OVERFLOW)) {
+		e.reason_code = REASON(SKB_DROP_REASON_TCP_LISTEN_OVERFLOW);
+		e.reason = e.reason_code;
+	}
+	emit(ctx, &e);
+	return 0;
+}
+
+/* Which counter a SYN will add to, as tcp_conn_request() decides; TCPDROP_COUNTERS: none. */
+static __always_inline enum tcpdrop_counter full_for_syn(const struct tcp_sock *tp, enum nt_way way)
+{
+	const struct sock *sk = &tp->inet_conn.icsk_inet.sk;
+	const struct net *net;
+
+	if (nt_syn_queue_full(tp, way)) {
+		net = NT_READ(way, sk->__sk_common.skc_net.net);
+		if (!NT_READ(way, net->ipv4.sysctl_tcp_syncookies))
+			return TCPDROP_REQ_Q_FULL_DROP;
+	}
+	return nt_accept_queue_full(sk, way) ? TCPDROP_LISTEN_OVERFLOWS : TCPDROP_COUNTERS;
+}
+
+static __always_inline int on_syn(void *ctx, const struct sk_buff *skb, const struct tcp_sock *tp,
+				  enum nt_way way)
+{
+	enum tcpdrop_counter counter = TCPDROP_COUNTERS;
+
+	if (tp)
+		counter = full_for_syn(tp, way);
+	if (counter == TCPDROP_COUNTERS)
+		return 0;
+	return on_full(ctx, skb, &tp->inet_conn.icsk_inet.sk, counter, way);
+}
+
+/* Since 6.15 tcp_check_req() has a reason for it, which kfree_skb tells. */
+static __always_inline bool full_for_ack(const struct sock *sk, enum nt_way way)
+{
+	return !HAS_REASON(SKB_DROP_REASON_TCP_LISTEN_OVERFLOW) && nt_accept_queue_full(sk, way);
+}
+
+static __always_inline int on_ack(void *ctx, const struct sk_buff *skb, const struct sock *sk,
+				  enum nt_way way)
+{
+	if (!full_for_ack(sk, way))
+		return 0;
+	if (nt_params.flags & TCPDROP_ALL || !HAS_REASONS)
+		nt_tell(nt_address(skb));
+	return on_full(ctx, skb, sk, TCPDROP_LISTEN_OVERFLOWS, way);
+}
+
+#endif
