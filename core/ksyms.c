@@ -199,13 +199,27 @@ static const struct symbol *find(const struct ksyms *k, uint64_t address)
 	return &k->symbols[from];
 }
 
+/* It may be that nobody lets us any more: then what we have stays. */
+static void read_again(struct ksyms *k)
+{
+	struct ksyms new = { 0 };
+
+	k->read = now();
+	if (!read_all(&new) && new.n) {
+		clear(k);
+		*k = new;
+	} else {
+		clear(&new);
+	}
+}
+
 bool ksyms_name(struct ksyms *k, uint64_t address, char *text, size_t size)
 {
 	const struct symbol *found = find(k, address);
 
 	if (!found && k->n && !k->parsed && k->read != now()) {
-		clear(k);
-		found = read_all(k) ? NULL : find(k, address);
+		read_again(k);
+		found = find(k, address);
 	}
 	if (!found)
 		return false;

@@ -217,6 +217,13 @@ void names_all_reasons(struct names *names)
 	need_core(names);
 }
 
+void names_prepare(struct names *names, bool symbols)
+{
+	need_core(names);
+	if (names->host && !names->ksyms && (symbols || !names->has_reasons))
+		ksyms_new(&names->ksyms);
+}
+
 static const char *reason_of(struct names *names, uint64_t id)
 {
 	need_core(names);

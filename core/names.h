@@ -36,6 +36,11 @@ const char *names_refusal(struct names *names);
 
 /* Remembers a name (replay). Returns 0 or -ENOMEM. */
 int names_learn(struct names *names, uint64_t id, const char *text);
+/*
+ * Reads what it takes privileges to read. `symbols`: functions will be asked for; where the kernel
+ * has no reasons they will be.
+ */
+void names_prepare(struct names *names, bool symbols);
 /* Makes all reasons of the kernel known, for names_new_names(). */
 void names_all_reasons(struct names *names);
 /* Calls `each` for every id that got a name and was not yet told. */

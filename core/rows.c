@@ -135,6 +135,21 @@ void rows_record(struct rows *rows, struct recorder *rec, const void *event, siz
 	record_names(rows, rec);
 }
 
+void rows_prepare_names(const struct session_opts *opts)
+{
+	const struct column *col;
+	bool reasons = false, stacks = false;
+	int i;
+
+	for (i = 0; i < opts->n_tools; i++)
+		for (col = opts->tools[i]->columns; col->name; col++) {
+			reasons |= col->type == COL_REASON;
+			stacks |= col->type == COL_STACK;
+		}
+	if (opts->names && (reasons || stacks))
+		names_prepare(opts->names, stacks);
+}
+
 void rows_record_names(struct rows *rows, struct recorder *rec)
 {
 	const struct session_opts *opts = rows->opts;

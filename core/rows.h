@@ -68,6 +68,8 @@ bool rows_print(struct rows *rows, const void *event);
 bool rows_groups(struct rows *rows, int i, unsigned char *data, size_t n);
 /* Puts an event into a recording, and the names that its columns need, shown or not. */
 void rows_record(struct rows *rows, struct recorder *rec, const void *event, size_t len);
+/* Reads names that it takes privileges to read. */
+void rows_prepare_names(const struct session_opts *opts);
 /* Names that a filter may ask for, whether they occur or not. */
 void rows_record_names(struct rows *rows, struct recorder *rec);
 /* Headings that come before any row. */

@@ -761,6 +761,7 @@ static int prepare(struct session *s)
 	if (code)
 		return code;
 	take_snapshot(s);
+	rows_prepare_names(s->opts);
 	malloc_trim(0); /* what loading needed is not needed again */
 	rows_headers(&s->rows);
 	rows_flush(&s->rows);

@@ -20,6 +20,11 @@ const char *column_type(const struct column *col)
 		return "address";
 	case COL_ENUM:
 		return "name";
+	case COL_REASON:
+		return "string";
+	case COL_FLAGS:
+	case COL_STACK:
+		return "array";
 	case COL_BOOL:
 		return "boolean";
 	case COL_HIST:
