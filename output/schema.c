@@ -22,9 +22,8 @@ const char *column_type(const struct column *col)
 	case COL_REASON:
 		return "name";
 	case COL_FLAGS:
-		return "names";
 	case COL_STACK:
-		return "strings";
+		return "array";
 	case COL_BOOL:
 		return "boolean";
 	case COL_HIST:
