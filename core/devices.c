@@ -8,9 +8,9 @@
 #include <string.h>
 
 /* /sys may be mounted in another namespace, and show devices of the same names. */
-static bool is_ours(const char *name)
+static bool is_shown(const char *name, unsigned int index)
 {
-	unsigned int index = 0;
+	unsigned int shown = 0;
 	char path[64];
 	FILE *file;
 
@@ -18,25 +18,36 @@ static bool is_ours(const char *name)
 	file = fopen(path, "re");
 	if (!file)
 		return false;
-	if (fscanf(file, "%u", &index) != 1)
-		index = 0;
+	if (fscanf(file, "%u", &shown) != 1)
+		shown = 0;
 	fclose(file);
-	return index && index == if_nametoindex(name);
+	return shown == index;
 }
 
-uint32_t devices_queues(const char *name, bool receive)
+static uint32_t count(const char *name, const char *kind)
 {
-	const char *kind = receive ? "rx-" : "tx-";
 	uint32_t n = 0;
 	struct dirent *entry;
 	char path[64];
 	DIR *dir;
 
 	snprintf(path, sizeof(path), "/sys/class/net/%s/queues", name);
-	dir = is_ours(name) ? opendir(path) : NULL;
+	dir = opendir(path);
 	while (dir && (entry = readdir(dir)))
 		n += !strncmp(entry->d_name, kind, strlen(kind));
 	if (dir)
 		closedir(dir);
 	return n ? n : 1;
+}
+
+bool device_read(struct device *device, const char *name)
+{
+	unsigned int index = if_nametoindex(name);
+	bool shown = index && is_shown(name, index);
+
+	memset(device, 0, sizeof(*device));
+	snprintf(device->name, sizeof(device->name), "%s", name);
+	device->queues[0] = shown ? count(name, "tx-") : 1;
+	device->queues[1] = shown ? count(name, "rx-") : 1;
+	return index;
 }

@@ -3,10 +3,16 @@
 #ifndef NT_DEVICES_H
 #define NT_DEVICES_H
 
+#include <net/if.h>
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Queues that it uses to receive, or to send; 1 if that is not known. */
-uint32_t devices_queues(const char *name, bool receive);
+struct device {
+	char name[IF_NAMESIZE];
+	uint32_t queues[2]; /* that it uses to send, to receive; 1 if that is not known */
+};
+
+/* false: there is no such device. */
+bool device_read(struct device *device, const char *name);
 
 #endif

@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "devices.h"
 #include "rows.h"
 #include "sums.h"
 
@@ -245,23 +244,19 @@ static bool has_group(const struct rows *rows, int i, const struct groups *g, co
 void rows_idle(struct rows *rows, int i, void (*each)(void *ctx, void *row), void *ctx)
 {
 	struct groups g = groups_of(rows->opts->tools[i]);
-	const char *name = rows->opts->devices;
+	const struct device *dev = rows->opts->devices, *end = dev + rows->opts->n_devices;
 	unsigned char *row = malloc(g.tool->event_size);
-	uint32_t value;
-	size_t len;
+	int value;
 
-	for (; name && row; name = name[len] ? name + len + 1 : NULL) {
-		len = strcspn(name, ",");
+	for (; row && dev < end; dev++) {
 		memset(row, 0, g.tool->event_size);
 		((struct nt_event *)row)->tool = i;
-		memcpy(row + g.by[0]->off, name, len < g.by[0]->size ? len : g.by[0]->size);
+		memcpy(row + g.by[0]->off, dev->name, g.by[0]->size);
 		memcpy(row + g.by[2]->off, &rows->opts->devices_netns, g.by[2]->size);
 		memset(row + g.index->off, 0xff, g.index->size);
-		for (value = 0; value < 2; value++) {
-			uint32_t queues = devices_queues((char *)row + g.by[0]->off, value);
-
-			memcpy(row + g.indexes[value]->off, &queues, g.indexes[value]->size);
-		}
+		for (value = 0; value < 2; value++)
+			memcpy(row + g.indexes[value]->off, &dev->queues[value],
+			       g.indexes[value]->size);
 		if (!has_group(rows, i, &g, row))
 			each(ctx, row);
 	}

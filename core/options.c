@@ -8,7 +8,6 @@
 #include <inttypes.h>
 #include <linux/bpf.h>
 #include <math.h>
-#include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -544,17 +543,20 @@ static const char *sort_column(const char *list, const char *word)
 static void parse_devices(struct parser *p, struct argp_state *state, const struct opt *o,
 			  const char *what, const char *arg)
 {
-	char list[128], *rest = list, *name;
+	struct session_opts *opts = p->opts;
+	char list[512], *rest = list, *name;
 	struct stat own;
 
 	snprintf(list, sizeof(list), "%s", arg);
-	while ((name = strsep(&rest, ",")))
-		if (!if_nametoindex(name))
+	for (opts->n_devices = 0; (name = strsep(&rest, ",")); opts->n_devices++) {
+		if (opts->n_devices == SESSION_MAX_DEVICES)
+			refuse(state, what, name, "one device too many");
+		if (!device_read(&opts->devices[opts->n_devices], name))
 			refuse(state, what, name, "no network device here");
+	}
 	if (stat("/proc/self/ns/net", &own))
 		argp_failure(state, EXIT_USAGE, 0, "%s: /proc/self/ns/net: %s", what,
 			     strerror(errno));
-	p->opts->devices = arg;
 	p->opts->devices_netns = own.st_ino;
 	snprintf(make_expr(p, state), sizeof(*p->made), "%s %s and netns %ju", o->target, arg,
 		 (uintmax_t)own.st_ino);

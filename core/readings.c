@@ -153,7 +153,7 @@ static bool read_one(struct readings *r, int i, uint64_t now)
 			  r->opts->tools[i]->name, strerror(-err));
 		return false;
 	}
-	if (r->opts->devices && r->opts->tools[i]->sums->groups[0])
+	if (r->opts->n_devices && r->opts->tools[i]->sums->groups[0])
 		rows_idle(r->rows, i, on_row, &of);
 	readings_load(load);
 	if (*r->recorder)

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "cgroup.h"
+#include "devices.h"
 #include "fault.h"
 #include "filter.h"
 #include "names.h"
@@ -15,6 +16,7 @@
 #include "tool.h"
 
 #define SESSION_MAX_TOOLS NT_MAX_TOOLS
+#define SESSION_MAX_DEVICES 32
 #define SESSION_MAX_SHOW 16
 
 enum { PINNED_CGROUPS, PINNED_MNTNS, PINNED_COUNT }; /* see core/pinned.h */
@@ -48,7 +50,8 @@ struct session_opts {
 	uint64_t readings;        /* stop after so many; 0: any number */
 	uint64_t rows;            /* of a reading; 0: as the tool says */
 	const char *sort;         /* column; NULL: as the tool says */
-	const char *devices;      /* OPT_DEVICES, a list of names; NULL: all */
+	struct device devices[SESSION_MAX_DEVICES]; /* OPT_DEVICES; none: all */
+	int n_devices;
 	uint32_t devices_netns;   /* inode of the namespace that they are in */
 	int unit;                 /* out_set_unit() */
 	struct nets *nets;        /* the networks that sums are of, or NULL */

@@ -19,7 +19,6 @@ const char *column_type(const struct column *col)
 	case COL_ADDR:
 		return "address";
 	case COL_ENUM:
-	case COL_REASON:
 		return "name";
 	case COL_FLAGS:
 	case COL_STACK:
@@ -34,6 +33,7 @@ const char *column_type(const struct column *col)
 	case COL_HOST:
 	case COL_PATTERN:
 	case COL_ENDPOINT:
+	case COL_REASON:
 		return "string";
 	}
 	return NULL;

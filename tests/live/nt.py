@@ -246,9 +246,11 @@ def new_network(path):
     """As `ip netns add` and `ip link set lo up`, without two processes: in a guest they are slow."""
     with contextlib.suppress(FileExistsError):
         os.mkdir("/run/netns")
-    if not os.path.ismount("/run/netns"):
+    try:
+        mount(None, "/run/netns", None, MS_SHARED | MS_REC)
+    except OSError:  # it is no mount yet
         mount("/run/netns", "/run/netns", None, MS_BIND | MS_REC)
-    mount(None, "/run/netns", None, MS_SHARED | MS_REC)
+        mount(None, "/run/netns", None, MS_SHARED | MS_REC)
     os.close(os.open(path, os.O_RDONLY | os.O_CREAT | os.O_EXCL, 0))
     home = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
     unshare(CLONE_NEWNET)

@@ -117,6 +117,7 @@ def test_scene16():
             other.send(1, 5)
     received, sent = map(moved, wire.counts(0), before)
     queues = {q: moved(now, queues_before[q]) for q, now in wire.queue_counts().items()}
+    nt.wait_for(lambda: table.out.count(b"Total") >= 2, "two readings")
     for trace in (rows, table):
         trace.stop()
     equal({(r["dev"], r["netns"]) for r in rows.rows()}, {("nq0", wire.spaces[0].inode)}, "devices")

@@ -15,7 +15,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 COMMON = "time pid tid comm uid cgroup netns owner ip laddr lport raddr rport".split()
 FILTERS = ("pid tid comm uid port lport rport addr laddr raddr ipv4 ipv6 cgroup unit container "
            "netns mntns").split()
-TYPES = {"number", "string", "boolean", "time", "address", "name", "histogram"}
+TYPES = {"number", "string", "array", "boolean", "time", "address", "name", "histogram"}
 UNITS = {"_ns": "ns", "_us": "us", "_bytes": "bytes"}  # an end of a column's name says its unit
 TABLE_ONLY = {"elapsed"}  # shows `time` in another way, stands behind it
 
