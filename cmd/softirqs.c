@@ -9,8 +9,8 @@ static const struct opt opts[] = {
 	  "softirq,nsecs,count,max_nsecs,ns" },
 	{ 'C', "events", NULL, "the table has counts only", OPT_TABLE, "softirq,count" },
 	{ 0, "count", NULL, "same as --events", OPT_TABLE, "softirq,count" },
-	{ 'd', "dist", NULL, "a histogram for each softirq", OPT_COUNT, NULL, SOFTIRQS_DIST },
-	{ 0, "distributed", NULL, "same as --dist", OPT_COUNT, NULL, SOFTIRQS_DIST },
+	{ 'd', "dist", NULL, "a histogram for each softirq", OPT_VARIANT, NULL, SOFTIRQS_DIST },
+	{ 0, "distributed", NULL, "same as --dist", OPT_VARIANT, NULL, SOFTIRQS_DIST },
 	{ 'c', "cpu", "CPU", "only of this CPU", OPT_NUMBER, "cpu" },
 	{ 0 },
 };
@@ -107,7 +107,7 @@ const struct tool softirqs_tool = {
 	.columns = columns,
 	.attach = attach,
 	.sums = &sums,
-	.counted = &dist,
+	.variant = &dist,
 	PROBES(softirqs),
 	.event_size = sizeof(EV),
 };

@@ -11,7 +11,7 @@ static const struct opt opts[] = {
 	{ 's', "source-port", NULL, "same as -L", OPT_SHOW, "lport", TCPCONNECT_LPORT },
 	{ 'U', "print-uid", NULL, "show the user", OPT_SHOW, "uid" },
 	{ 'u', "uid", NULL, NULL, OPT_SAME_AS, "uid" },
-	{ 'c', "count", NULL, "count connects by flow and print them at the end", OPT_COUNT,
+	{ 'c', "count", NULL, "count connects by flow and print them at the end", OPT_VARIANT,
 	  .flag = TCPCONNECT_COUNT },
 	{ 'd', "dns", NULL, "show the name that was asked for, from answers of DNS servers",
 	  OPT_SHOW, "query", .flag = TCPCONNECT_DNS, .without = TCPCONNECT_COUNT },
@@ -116,5 +116,5 @@ const struct tool tcpconnect_tool = {
 	.attach = attach,
 	PROBES(tcpconnect),
 	.event_size = sizeof(EV),
-	.counted = &counted,
+	.variant = &counted,
 };

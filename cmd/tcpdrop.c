@@ -12,7 +12,7 @@ static const struct opt opts[] = {
 	{ 0, "all", NULL, "also what is freed without a reason", OPT_SHOW, .flag = TCPDROP_ALL },
 	{ 0, "no-stack", NULL, "no stacks, which cost most", OPT_SHOW, .flag = TCPDROP_NO_STACK },
 	{ 'c', "count", NULL, "count the drops of each flow and reason, print at the end",
-	  OPT_COUNT, .flag = TCPDROP_COUNT },
+	  OPT_VARIANT, .flag = TCPDROP_COUNT },
 	{ 0 },
 };
 
@@ -116,5 +116,5 @@ const struct tool tcpdrop_tool = {
 	.table = table,
 	.event_size = sizeof(EV) + NT_STACK_SIZE,
 	.least_size = sizeof(EV),
-	.counted = &counted,
+	.variant = &counted,
 };

@@ -7,7 +7,7 @@ static const struct opt opts[] = {
 	{ 's', "sequence", NULL, "show the segment's sequence number", OPT_SHOW, "seq" },
 	{ 'l', "lossprobe", NULL, "tail loss probes that send new data, too", OPT_SHOW,
 	  .flag = TCPRETRANS_PROBES },
-	{ 'c', "count", NULL, "count the segments of each flow, print at the end", OPT_COUNT,
+	{ 'c', "count", NULL, "count the segments of each flow, print at the end", OPT_VARIANT,
 	  .flag = TCPRETRANS_COUNT },
 	{ 0 },
 };
@@ -110,5 +110,5 @@ const struct tool tcpretrans_tool = {
 	.columns = columns,
 	.table = table,
 	.event_size = sizeof(EV),
-	.counted = &counted,
+	.variant = &counted,
 };

@@ -71,7 +71,7 @@ static void offer_columns(struct completion *c)
 	for (i = 0; i < c->n_tools; i++) {
 		for (col = c->tools[i]->columns; col->name; col++)
 			offer_part(c, sign, col->name, strlen(col->name), col->help);
-		for (col = c->tools[i]->counted ? c->tools[i]->counted->columns : NULL;
+		for (col = c->tools[i]->variant ? c->tools[i]->variant->columns : NULL;
 		     col && col->name; col++)
 			offer_part(c, sign, col->name, strlen(col->name), col->help);
 	}

@@ -693,12 +693,12 @@ static void parse_own(struct parser *p, struct argp_state *state, const struct o
 		snprintf(make_expr(p, state), sizeof(*p->made), "%s = %" PRIu64, o->target,
 			 whole(state, what, arg, 0, UINT32_MAX));
 		break;
-	case OPT_COUNT:
-		if (p->replay && opts->tools[0]->counted)
+	case OPT_VARIANT:
+		if (p->replay && opts->tools[0]->variant)
 			argp_failure(state, EXIT_USAGE, 0, "%s: the recording was made without it",
 				     what);
-		if (opts->tools[0]->counted)
-			opts->tools[0] = opts->tools[0]->counted;
+		if (opts->tools[0]->variant)
+			opts->tools[0] = opts->tools[0]->variant;
 		break;
 	case OPT_INTERVAL: opts->interval_ns = seconds(state, what, arg); break;
 	case OPT_ROWS: opts->rows = whole(state, what, arg, 1, UINT32_MAX); break;

@@ -139,8 +139,8 @@ static void put_tool(FILE *to, const struct tool *tool)
 	expr_words(tool, put_word, &words);
 	fputc(']', to);
 	put_columns(to, "columns", tool->columns);
-	if (tool->counted)
-		put_columns(to, "counted", tool->counted->columns);
+	if (tool->variant)
+		put_columns(to, "variant", tool->variant->columns);
 	put_examples(to, tool->examples);
 	fputc('}', to);
 }

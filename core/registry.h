@@ -5,7 +5,7 @@
  *     {"version", "commands":[{"name","args","help"}], "options":[OPTION of every tool],
  *      "tools":[{"name","summary","options":[OPTION],"args":[{"name","help"}],
  *                "filters":[words of fields], "words":[all that a predicate can begin with],
- *                "columns":[COLUMN],"counted":[COLUMN of -c],"examples":[{"command","help"}]}]}
+ *                "columns":[COLUMN],"variant":[COLUMN of -c, -d],"examples":[{"command","help"}]}]}
  *
  *     OPTION: "letter" "name" "arg" "help" "same_as", each a string or null; "group": tool,
  *     filter, output, run; "kind" of its value: none, text, file, format, columns, expression,

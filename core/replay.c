@@ -15,16 +15,16 @@ struct replay {
 	size_t at;
 };
 
-/* The tool, or its counted variant where the columns are that one's. */
+/* The tool, or its variant where the columns are that one's. */
 static const struct tool *tool_of(const struct tool *const *known, const struct record_block *block)
 {
-	const struct tool *counted;
+	const struct tool *variant;
 
 	for (; *known; known++) {
 		if (strcmp((*known)->name, block->text))
 			continue;
-		counted = (*known)->counted;
-		return counted && record_schema(counted) == block->value ? counted : *known;
+		variant = (*known)->variant;
+		return variant && record_schema(variant) == block->value ? variant : *known;
 	}
 	return NULL;
 }

@@ -55,7 +55,7 @@ enum opt_kind {
 	OPT_CGROUPMAP, /* only owners whose cgroup v2 id is in the pinned map `arg` */
 	OPT_MNTNSMAP,  /* only those whose mount namespace is */
 	OPT_JOURNAL, /* each row goes to the systemd journal too, see struct journal_field */
-	OPT_COUNT,   /* rows are those of tool->counted */
+	OPT_VARIANT,   /* rows are those of tool->variant */
 	OPT_TABLE,   /* the table has the columns `target` ("a,b"); CSV and JSON are unchanged */
 	OPT_REASON,  /* only rows whose COL_REASON column `target` has a value of the list `arg` */
 	OPT_NETNS,   /* only the network namespace with the inode number `arg`; 0: all */
@@ -173,7 +173,7 @@ struct tool {
 	size_t least_size;   /* an event may end here: what is missing is zero. 0: event_size */
 	const struct tool_sums *sums; /* or NULL: each event is a row */
 	const char *nets;    /* networks that its sums have a row each for (core/nets.h), or NULL */
-	const struct tool *counted;   /* OPT_COUNT: this tool with other rows, or NULL */
+	const struct tool *variant;   /* OPT_VARIANT: this tool with other rows, or NULL */
 };
 
 #define DECLARE_PROBES(tool)                                                                       \

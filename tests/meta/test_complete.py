@@ -64,7 +64,7 @@ def check_candidates(registry):
         letters = {f"-{o['letter']}" for o in tool["options"] if o["letter"]}
         expect(f"{name}.options", ["nettrace", name, "-"], only=words | letters)
         expect(f"{name}.called-as", [f"/usr/lib/{name}", "--"], only=words)
-        columns = {c["name"] for c in tool["columns"] + tool.get("counted", [])} | {"tool"}
+        columns = {c["name"] for c in tool["columns"] + tool.get("variant", [])} | {"tool"}
         for sign in "", "+", "-":
             got = set(offered("nettrace", name, "--columns", f"{sign}tool,{sign}"))
             want = {f"{sign}tool,{sign}{c}" for c in columns}

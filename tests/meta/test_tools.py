@@ -128,7 +128,7 @@ def check_columns(tool):
     common = [n for n in COMMON if n in plain]
     check(f"{name}.columns.common-first",
           None if plain[:len(common)] == common else f"{plain[:len(common)]} instead of {common}")
-    check(f"{name}.columns.types", [c for c in columns + tool.get("counted", []) if c["type"] not in TYPES or
+    check(f"{name}.columns.types", [c for c in columns + tool.get("variant", []) if c["type"] not in TYPES or
                                     (c["type"] == "name") != bool(c.get("values"))])
     check(f"{name}.columns.units", [c for c in columns for end, unit in UNITS.items()
                                     if c["name"].endswith(end) and c["unit"] != unit])

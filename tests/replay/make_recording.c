@@ -68,7 +68,7 @@ int main(int argc, char **argv)
 	}
 	for (file = made_files; file->name; file++) {
 		snprintf(path, sizeof(path), "%s/%s", argv[1], file->name);
-		tool = file->counted ? made_tool->counted : made_tool;
+		tool = file->variant ? made_tool->variant : made_tool;
 		check(recorder_open(&rec, path, &tool, 1), path);
 		make_clock(rec, MAKE_CLOCK);
 		file->write(rec);

@@ -20,7 +20,7 @@
 struct made_file {
 	const char *name; /* ends with ".nt" */
 	void (*write)(struct recorder *rec);
-	bool counted;     /* the rows of made_tool->counted */
+	bool variant;     /* the rows of made_tool->variant */
 };
 
 /* They end the program when the disk is full. */

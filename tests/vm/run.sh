@@ -171,7 +171,7 @@ trouble+='|soft lockup|hung_task|UBSAN|KASAN|blocked for more than'
 
 # boot: sets started, ended (exit status of the command or empty), timed_out
 boot() {
-	local console=$1 limit word value rest reader
+	local console=$1 limit word value rest reader line part=''
 
 	started='' ended='' timed_out=''
 	# 8 keeps the pipe of the output open until QEMU is gone, whether or not QEMU ever opens it
@@ -187,7 +187,9 @@ boot() {
 	# a loaded machine may take minutes to boot what takes seconds alone
 	limit=$((SECONDS + 180))
 	while kill -0 "$qemu" 2>/dev/null; do
-		if read -r -t 0.2 word value rest <&6; then
+		if IFS= read -r -t 0.2 line <&6; then
+			read -r word value rest <<<"$part$line"
+			part=''
 			case $word in
 			start)
 				started="$value $rest"
@@ -195,7 +197,10 @@ boot() {
 				;;
 			exit) ended=$value ;;
 			esac
-		elif ((SECONDS >= limit)); then
+			continue
+		fi
+		part+=$line # what came of a line before the time was over
+		if ((SECONDS >= limit)); then
 			[[ -n $started && -z $timed_out ]] || break
 			timed_out=1
 			echo stop >&7
@@ -203,7 +208,9 @@ boot() {
 		fi
 	done
 	# it may have said its last words between two looks
-	while read -r -t 0 <&6 && read -r word value rest <&6; do
+	while read -r -t 0 <&6 && IFS= read -r line <&6; do
+		read -r word value rest <<<"$part$line"
+		part=''
 		case $word in
 		start) started="$value $rest" ;;
 		exit) ended=$value ;;

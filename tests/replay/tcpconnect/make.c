@@ -135,7 +135,7 @@ const struct tool *const made_tool = &tcpconnect_tool;
 
 const struct made_file made_files[] = {
 	{ "attempts.nt", write_attempts },
-	{ "counted.nt", write_counted, .counted = true },
+	{ "counted.nt", write_counted, .variant = true },
 	{ "dns.nt", write_dns },
 	{ "errors.nt", write_errors },
 	{ "nothing.nt", write_nothing },

@@ -225,6 +225,6 @@ const struct made_file made_files[] = {
 	{ "extremes.nt", write_extremes },
 	{ "hostile.nt", write_hostile },
 	{ "nothing.nt", write_nothing },
-	{ "summed.nt", write_counted, .counted = true },
+	{ "summed.nt", write_counted, .variant = true },
 	{ 0 },
 };
