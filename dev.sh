@@ -184,7 +184,7 @@ run_tests() {
 			ctest --test-dir build/arm64 -L vm -R "$only" --output-on-failure --no-tests=ignore || failed=1
 		fi
 	fi
-	grep -hE '^(FAIL|skip|SKIP|GUEST SKIPPED|MOVING)' $log $asan $arm64 2>/dev/null || true
+	grep -hE '^(FAIL|try|skip|SKIP|GUEST SKIPPED|MOVING)' $log $asan $arm64 2>/dev/null || true
 	tally $(ls $log $asan $arm64 build/fuzz/run.log 2>/dev/null) || failed=1
 	return $failed
 }
