@@ -11,8 +11,8 @@ demo_packages="curl python3"
 usage() {
 	cat <<-'END'
 		./dev.sh demo            trace a few real downloads on this host
-		./dev.sh test [REGEX]    all tests: unit, replay, meta, fuzz, live, and live in guest kernels
-		./dev.sh test --full     these, and some live ones on arm64
+		./dev.sh test [REGEX]    all tests: unit, replay, meta, fuzz, live, and a share of these in each guest kernel
+		./dev.sh test --full     all in every guest kernel, and some on arm64
 		./dev.sh bench           what tracing costs, next to libbpf-tools
 		./dev.sh run TOOL ARGS   build and run a tool
 		./dev.sh build           build/nettrace
@@ -161,6 +161,7 @@ run_tests() {
 
 	if [[ ${1:-} == --full ]]; then
 		full=1
+		export NETTRACE_FULL=1
 		shift
 	fi
 	only=${1:-.}

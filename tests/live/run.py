@@ -137,12 +137,22 @@ def judge(name, outcome, reason, skips):
     return outcome, reason
 
 
+def in_share(name, at, share):
+    """I/N: every Nth test from the Ith on, and the scenes, which play on every kernel."""
+    if not share:
+        return True
+    which, of = map(int, share.split("/"))
+    return at % of == which or ".scene" in name
+
+
 def parse():
     parser = argparse.ArgumentParser(description="Run the live tests (as root).")
     parser.add_argument("--bin", help="nettrace")
     parser.add_argument("--churn", help="the traffic generator, built from tests/bench/churn.c")
     parser.add_argument("--kernel", default="native", help="name in skips.txt (native)")
     parser.add_argument("--only", default="", metavar="REGEX", help="tests whose names match")
+    parser.add_argument("--share", default="", metavar="I/N",
+                        help="every Nth test from the Ith on, and all scenes")
     parser.add_argument("--list", action="store_true", help="print the names and end")
     parser.add_argument("--scale", type=float,
                         help="of counts (1; 0.1 unless the kernel is native)")
@@ -168,7 +178,8 @@ def main():
     os.environ["NT_SHARE"] = str(zlib.crc32(options.kernel.encode()) // 3 % 3)
     sys.path.insert(0, HERE)
     sys.dont_write_bytecode = True
-    chosen = [(name, f) for name, f in cases() if re.search(options.only, name)]
+    chosen = [(name, f) for at, (name, f) in enumerate(cases())
+              if re.search(options.only, name) and in_share(name, at, options.share)]
     if options.list:
         print("\n".join(name for name, _ in chosen))
         return 0
