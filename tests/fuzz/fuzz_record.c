@@ -151,6 +151,7 @@ static void replay(const uint8_t *data, size_t size)
 		of_file.format = formats[i];
 		/* What is refused is refused with a sentence. */
 		must(session_replay(&of_file, &fault) && !*fault.text);
+		names_free(of_file.names);
 	}
 }
 
