@@ -3,6 +3,7 @@
 #include "probe.h"
 
 #include <bpf/bpf.h>
+#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -150,6 +151,8 @@ static int set_array(struct bpf_map *map)
 static int set_array_size(struct bpf_map *outer, struct bpf_map *maps[2], uint32_t entries,
 			  int *inner)
 {
+	LIBBPF_OPTS(bpf_map_create_opts, opts);
+	struct btf *btf = btf__new_empty(); /* 6.1 compares what BTF says of timers, or its lack */
 	int err;
 
 	err = bpf_map__set_max_entries(maps[0], entries);
@@ -157,9 +160,21 @@ static int set_array_size(struct bpf_map *outer, struct bpf_map *maps[2], uint32
 		err = bpf_map__set_max_entries(maps[1], entries);
 	if (err)
 		return err;
-	*inner = bpf_map_create((enum bpf_map_type)bpf_map__type(maps[0]), NULL, sizeof(uint32_t),
-				bpf_map__value_size(maps[0]), entries, NULL);
-	return *inner < 0 ? *inner : bpf_map__set_inner_map_fd(outer, *inner);
+	err = libbpf_get_error(btf);
+	if (err)
+		return err;
+	opts.btf_key_type_id = btf__add_int(btf, "u32", sizeof(uint32_t), 0);
+	opts.btf_value_type_id = btf__add_struct(btf, "row", bpf_map__value_size(maps[0]));
+	err = btf__load_into_kernel(btf);
+	opts.btf_fd = btf__fd(btf);
+	if (!err) {
+		*inner = bpf_map_create((enum bpf_map_type)bpf_map__type(maps[0]), NULL,
+					sizeof(uint32_t), bpf_map__value_size(maps[0]), entries,
+					&opts);
+		err = *inner < 0 ? *inner : bpf_map__set_inner_map_fd(outer, *inner);
+	}
+	btf__free(btf);
+	return err;
 }
 
 /* With another key the maps' BTF is refused, and libbpf goes on without it. */
