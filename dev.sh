@@ -11,7 +11,7 @@ demo_packages="curl python3"
 usage() {
 	cat <<-'END'
 		./dev.sh demo            trace a few real downloads on this host
-		./dev.sh test [REGEX]    all tests: unit, replay, meta, fuzz, live, and a share of these in each guest kernel
+		./dev.sh test [REGEX]    all tests; of the live ones a share in each guest kernel
 		./dev.sh test --full     all in every guest kernel, and some on arm64
 		./dev.sh bench           what tracing costs, next to libbpf-tools
 		./dev.sh run TOOL ARGS   build and run a tool
