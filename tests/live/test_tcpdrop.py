@@ -411,7 +411,7 @@ def test_syn_queue():
         sock.close()
     full = b.tcp_ext("TCPReqQFullDrop") - before
     rows = check_rows(trace.stop().rows())
-    equal(len(rows), full, "rows and TCPReqQFullDrop")
+    equal(len(rows), full, f"rows {rows} and TCPReqQFullDrop")
     for row in rows:
         equal((row["reason"], row["reason_code"], row["state"], row["dport"], row["pid"]),
               ("TCPReqQFullDrop", None, "LISTEN", port, server.pid), f"row {row}")
