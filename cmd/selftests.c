@@ -16,7 +16,7 @@ const struct selftest_line selftest_lines[] = {
 	{ "tcpconnect", "rport=$refused | pid=$client comm=nt-client" },
 	{ "tcpconnlat", "rport=$sport | pid=$client lport=$cport result=established" },
 	{ "tcpconnlat", "rport=$refused | pid=$client result=refused" },
-	{ "tcpdrop", "sport=$cport dport=$sport | rows>=$retrans state=ESTABLISHED" },
+	{ "tcpdrop", "sport=$cport dport=$sport | rows>=$retrans ip=4" },
 	{ "tcplife", "lport=$cport rport=$sport | pid=$client comm=nt-client ip=4 tx_bytes=$up "
 		     "rx_bytes=$down partial=false retrans=$retrans" },
 	{ "tcplife", "lport=$sport rport=$cport | pid=$server comm=nt-server tx_bytes=$down "

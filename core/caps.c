@@ -12,6 +12,7 @@ const struct caps_need caps_needs[] = {
 	{ CAPS_BPF, CAPS_FOR_EVERY, "loads programs and maps" },
 	{ CAPS_PERFMON, CAPS_FOR_EVERY, "lets programs read the kernel's memory" },
 	{ CAPS_NET_ADMIN, CAPS_FOR_CGROUP_HOOKS, "attaches programs to cgroups" },
+	{ CAPS_SYS_RESOURCE, CAPS_FOR_OLD_MAPS, "raises the limit of locked memory" },
 	{ CAPS_SYS_PTRACE, CAPS_FOR_OWNERS, "looks into processes of other users" },
 	{ CAPS_DAC_READ_SEARCH, CAPS_FOR_OWNERS, "lists their descriptors" },
 	{ CAPS_SYS_ADMIN, CAPS_FOR_OWNERS, "lists sockets of other network namespaces" },

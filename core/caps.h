@@ -12,6 +12,7 @@
 #define CAPS_NET_ADMIN 12
 #define CAPS_SYS_PTRACE 19
 #define CAPS_SYS_ADMIN 21 /* contains CAPS_PERFMON and CAPS_BPF */
+#define CAPS_SYS_RESOURCE 24
 #define CAPS_PERFMON 38
 #define CAPS_BPF 39
 #define CAPS_COUNT 41
@@ -19,6 +20,7 @@
 enum caps_for {
 	CAPS_FOR_EVERY, /* no tool runs without it */
 	CAPS_FOR_CGROUP_HOOKS, /* programs of cgroups: sockops, cgroup_skb */
+	CAPS_FOR_OLD_MAPS, /* nothing, but where host_locks_maps() */
 	CAPS_FOR_OWNERS, /* owners of sockets that were open before the start */
 };
 

@@ -274,17 +274,25 @@ static void judge_owners(struct doctor *doctor, struct doctor_tool *t, const str
 		mend_privilege(&mend, t->mend, sizeof(t->mend));
 }
 
+/* What stopped it is a slot that nothing fits; otherwise it is something about all of them. */
+static bool lacks_a_hook(const struct plan *plan)
+{
+	int s;
+
+	for (s = 0; s < plan->n_slots; s++)
+		if (!plan->slots[s].optional && plan->chosen[s] == PLAN_NONE &&
+		    plan->failures[s][0].error)
+			return true;
+	return false;
+}
+
 void doctor_judge(struct doctor *doctor, struct doctor_tool *t, const struct doctor_asked *asked)
 {
 	const struct mend mend = mend_of(doctor, t->tool);
 	const struct plan *plan = asked->plan;
-	bool tried = false;
-	int s, a;
+	int s;
 
-	for (s = 0; s < plan->n_slots; s++)
-		for (a = 0; a < PLAN_MAX_ALTS; a++)
-			tried |= plan->failures[s][a].error;
-	if (asked->code && !tried) {
+	if (asked->code && !lacks_a_hook(plan)) {
 		t->verdict = DOCTOR_CANNOT;
 		snprintf(t->why, sizeof(t->why), "%s", asked->fault);
 		for (s = 0; s < plan->n_slots; s++)

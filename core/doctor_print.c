@@ -33,6 +33,8 @@ static void put_caps(const struct doctor *doctor)
 	if (doctor->host.contained)
 		fputs("those of a user namespace do not count; ", stdout);
 	for (need = caps_needs; need->what; need++) {
+		if (!host_needs(&doctor->host, need))
+			continue;
 		printf("%s%s %s", need == caps_needs ? "" : ", ", caps_name(need->cap),
 		       caps_has(doctor->host.held, need->cap) ? "held" : "missing");
 		missing |= !caps_has(doctor->host.held, need->cap);
@@ -99,7 +101,8 @@ static void quote_caps(const struct doctor *doctor, bool held)
 			sep = ",";
 		}
 	for (need = caps_needs; !held && need->what; need++)
-		if (!caps_has(doctor->host.held, need->cap)) {
+		if (host_needs(&doctor->host, need) &&
+		    !caps_has(doctor->host.held, need->cap)) {
 			printf("%s\"%s\"", sep, caps_name(need->cap));
 			sep = ",";
 		}

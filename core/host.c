@@ -10,9 +10,6 @@
 #include <string.h>
 #include <sys/utsname.h>
 #include <unistd.h>
-
-#include "caps.h"
-
 static FILE *open_below(const char *root, const char *path)
 {
 	char whole[PATH_MAX];
@@ -81,6 +78,67 @@ static void read_mounts(struct host *host, const char *root)
 		fclose(file);
 }
 
+static uint32_t parse_release(const char *text)
+{
+	unsigned int major, minor, stable = 0;
+
+	if (!text || sscanf(text, "%u.%u.%u", &major, &minor, &stable) < 2)
+		return 0;
+	return HOST_VERSION(major, minor, stable);
+}
+
+uint32_t host_parse_version(const char *release, const char *version, const char *signature)
+{
+	const char *debian = strstr(version, "Debian "), *last = NULL;
+	uint32_t found = 0;
+
+	if (signature)
+		last = strrchr(signature, ' ');
+	if (last)
+		found = parse_release(last + 1);
+	if (!found && debian)
+		found = parse_release(debian + strlen("Debian "));
+	return found ? found : parse_release(release);
+}
+
+uint32_t host_version(const char *root)
+{
+	FILE *file = open_below(root, "/proc/version_signature");
+	char line[256], *signature = NULL;
+	struct utsname name;
+
+	if (file) {
+		signature = fgets(line, sizeof(line), file);
+		fclose(file);
+	}
+	return uname(&name) ? 0 : host_parse_version(name.release, name.version, signature);
+}
+
+bool host_takes_one_more(uint32_t version)
+{
+	static const uint32_t first[] = {
+		HOST_VERSION(5, 4, 290), HOST_VERSION(5, 10, 234), HOST_VERSION(5, 15, 177),
+		HOST_VERSION(6, 1, 125), HOST_VERSION(6, 6, 72), HOST_VERSION(6, 12, 10),
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(first) / sizeof(*first); i++) {
+		if (first[i] >> 8 == version >> 8)
+			return version >= first[i];
+	}
+	return version >= HOST_VERSION(6, 13, 0);
+}
+
+bool host_locks_maps(uint32_t version)
+{
+	return version < HOST_VERSION(5, 11, 0);
+}
+
+bool host_needs(const struct host *host, const struct caps_need *need)
+{
+	return need->why != CAPS_FOR_OLD_MAPS || host_locks_maps(host->version);
+}
+
 void host_read(struct host *host, const char *root)
 {
 	struct utsname name;
@@ -91,6 +149,7 @@ void host_read(struct host *host, const char *root)
 		snprintf(host->kernel, sizeof(host->kernel), "%s", name.release);
 		snprintf(host->machine, sizeof(host->machine), "%s", name.machine);
 	}
+	host->version = host_version(root);
 	btf = open_below(root, "/sys/kernel/btf/vmlinux");
 	host->btf = btf ? 0 : errno;
 	if (btf)

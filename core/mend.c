@@ -9,14 +9,14 @@
 #include "caps.h"
 
 /* "cap_bpf,cap_perfmon,...": those that a file may well have; CAP_SYS_ADMIN is as good as root. */
-static void list_caps(char *text, size_t size)
+static void list_caps(const struct host *host, char *text, size_t size)
 {
 	const struct caps_need *need;
 	const char *name;
 	size_t at = 0;
 
 	for (need = caps_needs; need->what; need++) {
-		if (need->cap == CAPS_SYS_ADMIN)
+		if (need->cap == CAPS_SYS_ADMIN || !host_needs(host, need))
 			continue;
 		if (at && at + 1 < size)
 			text[at++] = ',';
@@ -30,7 +30,7 @@ void mend_privilege(const struct mend *mend, char *text, size_t size)
 {
 	char caps[128];
 
-	list_caps(caps, sizeof(caps));
+	list_caps(mend->host, caps, sizeof(caps));
 	if (mend->host->contained)
 		snprintf(text, size,
 			 "leave the user namespace: sudo nettrace %s on the host itself",

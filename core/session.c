@@ -24,6 +24,7 @@
 #include "caps.h"
 #include "cgroup1.h"
 #include "files.h"
+#include "host.h"
 #include "merge.h"
 #include "nets.h"
 #include "pinned.h"
@@ -160,6 +161,12 @@ static int open_failed(struct session *s, const struct probe *probe, int err, in
 	size_t at = 0;
 	int a;
 
+	if (err == -EPERM && host_locks_maps(host_version("")) &&
+	    !caps_has(caps_held(), CAPS_SYS_RESOURCE))
+		return fault_set(s->fault, EXIT_PRIVILEGE,
+				 "not enough privilege: CAP_SYS_RESOURCE missing; on this kernel maps "
+				 "count as locked memory; grant it, or raise the limit: "
+				 "ulimit -l unlimited");
 	if (err != -EOPNOTSUPP)
 		return fault_set(s->fault, EXIT_KERNEL, "%s: loading the probes failed: %s%s",
 				 probe->tool->name, strerror(-err),
@@ -326,6 +333,7 @@ static int open_probe(struct session *s, int i, struct probe_config *config)
 	config->params.want_owners = wants_owners(opts, i);
 	config->params.each_row = session_asks_each(opts, i);
 	config->owners = keeper(opts) >= 0;
+	config->params.one_more = host_takes_one_more(host_version(""));
 	config->params.want_mntns = opts->want_mntns;
 	config->params.n_cgroups = opts->n_cgroups;
 	config->params.pinned = pinned_bits(opts);

@@ -162,7 +162,8 @@ struct nt_params {
 	__u8 want_owners;    /* by columns or by the filter of this tool */
 	__u8 pinned;         /* NT_PINNED_*: the maps of others that a row's owner must be in */
 	__u8 each_row;       /* the filter looks at a column with COL_EACH */
-	__u8 pad[2];
+	__u8 one_more;       /* host_takes_one_more() (core/host.h) */
+	__u8 pad[1];
 };
 
 /*

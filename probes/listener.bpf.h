@@ -31,18 +31,13 @@ static __always_inline bool nt_accept_queue_full(const struct sock *sk, enum nt_
 	return NT_READ(way, sk->sk_ack_backlog) > NT_READ(way, sk->sk_max_ack_backlog);
 }
 
-/*
- * inet_csk_reqsk_queue_is_full(): a SYN is dropped then, unless cookies make up for it. Since 6.14
- * one more is admitted. That does not show; a reason that came with 6.15 does.
- */
+/* inet_csk_reqsk_queue_is_full(): a SYN is dropped then, unless cookies make up for it. */
 static __always_inline bool nt_syn_queue_full(const struct tcp_sock *tp, enum nt_way way)
 {
 	__u32 limit = NT_READ(way, tp->inet_conn.icsk_inet.sk.sk_max_ack_backlog);
 	__u32 length = NT_READ(way, tp->inet_conn.icsk_accept_queue.qlen.counter);
 
-	if (bpf_core_enum_value_exists(enum skb_drop_reason, SKB_DROP_REASON_TCP_LISTEN_OVERFLOW))
-		return length > limit;
-	return length >= limit;
+	return nt_params.one_more ? length > limit : length >= limit;
 }
 
 /* NULL: the packet is for another kind of socket. */

@@ -72,16 +72,27 @@ int BPF_PROG(tcpdrop_read, struct sk_buff *skb, void *location, __u32 reason)
 	return on_drop(ctx, skb, (__u64)location, reason, sk, NT_PROBE);
 }
 
-/* Before 5.17 there is no reason. What a socket in TIME_WAIT has looked at is freed here too. */
+static __always_inline bool is_old_noise(const struct nt_receiving *now, const struct sk_buff *skb)
+{
+	const struct sock *sk = NT_READ(NT_PROBE, skb->sk);
+
+	if (now && now->state == TCP_TIME_WAIT)
+		return true;
+	return sk && NT_READ(NT_PROBE, skb->skb_iif) && is_tcp(sk, NT_PROBE) &&
+	       NT_READ(NT_PROBE, sk->__sk_common.skc_state) == TCP_CLOSE;
+}
+
+/*
+ * Before 5.17 there is no reason. What a socket in TIME_WAIT has looked at is freed here too, and
+ * what the queues of a destroyed one still hold.
+ */
 SEC("tp_btf/kfree_skb")
 int BPF_PROG(tcpdrop_old, struct sk_buff *skb, void *location)
 {
 	const struct nt_receiving *now = nt_receiver((__u64)skb);
 	__u64 sk = (__u64)skb->sk;
 
-	if (told_before(skb))
-		return 0;
-	if (now && now->state == TCP_TIME_WAIT && !(nt_params.flags & TCPDROP_ALL))
+	if (told_before(skb) || (!(nt_params.flags & TCPDROP_ALL) && is_old_noise(now, skb)))
 		return 0;
 	if (!sk && now)
 		sk = now->sk;

@@ -9,6 +9,7 @@ import json
 import os
 import pickle
 import re
+import resource
 import select
 import shutil
 import signal
@@ -165,6 +166,18 @@ def become_nobody_with(*caps):
     for cap in caps:
         _syscall(libc.prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, cap, 0, 0), "ambient capability")
     die_with_parent()
+
+
+def locks_maps():
+    """Maps count as locked memory, those of root too."""
+    return [int(n) for n in os.uname().release.split(".")[:2]] < [5, 11]
+
+
+def unlimited_memory():
+    """For where locks_maps()."""
+    with contextlib.suppress(ValueError):  # a sandbox may keep even root from it
+        resource.setrlimit(resource.RLIMIT_MEMLOCK,
+                           (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
 
 
 # Network namespaces

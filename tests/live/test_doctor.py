@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import resource
 import shutil
 import subprocess
 
@@ -15,7 +16,7 @@ MNT_DETACH = 2
 PATIENCE = 1.5 * nt.PATIENCE  # it loads every tool's programs, and in a selftest twice
 FACTS = "kernel architecture btf lockdown jit kprobes fentry tracefs cgroup".split()
 NEEDED = {"CAP_BPF", "CAP_PERFMON", "CAP_NET_ADMIN", "CAP_SYS_PTRACE", "CAP_DAC_READ_SEARCH",
-          "CAP_SYS_ADMIN"}
+          "CAP_SYS_ADMIN"} | ({"CAP_SYS_RESOURCE"} if nt.locks_maps() else set())
 
 
 def copy_of_tool():
@@ -175,6 +176,7 @@ def test_nobody():
 def test_two_capabilities():
     """What needs no more works; what a cgroup's hook is for names CAP_NET_ADMIN."""
     def become():
+        nt.unlimited_memory()
         nt.become_nobody_with(nt.CAP_BPF, nt.CAP_PERFMON)
 
     path = copy_of_tool()
@@ -189,6 +191,23 @@ def test_two_capabilities():
     dns = [p for p in doctor.tools["tcpconnect"]["hooks"] if p["part"] == "DNS answers"]
     equal([(p["option"], p["hook"]) for p in dns], [("-d", None)], "DNS answers without it")
     check("CAP_NET_ADMIN is missing" in dns[0]["tried"], f"why: {dns}")
+
+
+def test_locked_memory():
+    """Where maps count as locked memory, what the limit keeps from loading names its capability."""
+    def become():
+        resource.setrlimit(resource.RLIMIT_MEMLOCK, (65536, 65536))
+        nt.become_nobody_with(nt.CAP_BPF, nt.CAP_PERFMON)
+
+    path = copy_of_tool()
+    done = nt.tool("tcplife", "--duration", 0.1, argv=[path], before=become)
+    if not nt.locks_maps():
+        return equal(done.returncode, 0, f"exit status: {done.stderr}")
+    equal(done.returncode, 3, f"exit status: {done.stderr}")
+    check(b"CAP_SYS_RESOURCE" in done.stderr and b"ulimit -l unlimited" in done.stderr,
+          f"what is missing: {done.stderr}")
+    doctor = Doctor(argv=[path], before=become, code=4)
+    doctor.mends(r"setcap cap_bpf,\S*cap_sys_resource\S*\+ep")
 
 
 def test_user_namespace():

@@ -1,10 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """What a run needs to start, what it gives away, and that it goes on working without."""
-import contextlib
 import json
 import os
 import re
-import resource
 import shutil
 import signal
 
@@ -51,6 +49,7 @@ def given_away(pid):
 
 def reads_without_bpf():
     """Whether this kernel lets those read a map who hold it and nothing else (since 5.19)."""
+    nt.unlimited_memory()  # this process makes that map
     return nt.bpf.readable_by(nt.become_nobody_with)
 
 
@@ -190,8 +189,7 @@ def test_needs_of_owners():
 
     def session(*caps):
         def become():
-            with contextlib.suppress(ValueError):
-                resource.setrlimit(resource.RLIMIT_MEMLOCK, (-1, -1))
+            nt.unlimited_memory()
             nt.enter(space.path)
             nt.become_nobody_with(*caps)
         c = client.connect("127.0.0.1", server.name(listener))
@@ -220,8 +218,7 @@ def test_needs():
 
     def run(name, *caps):
         def become():
-            with contextlib.suppress(ValueError):  # before 5.11 maps count as locked memory
-                resource.setrlimit(resource.RLIMIT_MEMLOCK, (-1, -1))
+            nt.unlimited_memory()
             nt.become_nobody_with(*caps)
         return nt.tool(name, "--duration", 0.1, argv=[path], before=become)
 

@@ -5,7 +5,6 @@ import datetime
 import json
 import os
 import re
-import resource
 import select
 import shutil
 import signal
@@ -486,17 +485,10 @@ def test_unprivileged_help():
     equal(done.returncode, 2, "exit status of a wrong value")
 
 
-def unlimited_memory():
-    """Before 5.11 maps count as locked memory."""
-    with contextlib.suppress(ValueError):  # a sandbox may keep even root from it
-        resource.setrlimit(resource.RLIMIT_MEMLOCK,
-                           (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-
-
 def test_two_capabilities():
     """CAP_BPF and CAP_PERFMON are enough; cgroups are named without open_by_handle_at()."""
     def become():
-        unlimited_memory()
+        nt.unlimited_memory()
         nt.become_nobody_with(nt.CAP_BPF, nt.CAP_PERFMON)
 
     space = nt.Space()

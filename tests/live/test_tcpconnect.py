@@ -577,7 +577,7 @@ def test_many_failures():
 def test_two_capabilities():
     """CAP_BPF and CAP_PERFMON are enough, whatever that leaves to choose from."""
     def become():
-        test_session.unlimited_memory()
+        nt.unlimited_memory()
         nt.become_nobody_with(nt.CAP_BPF, nt.CAP_PERFMON)
 
     b, a = nt.pair()

@@ -15,6 +15,7 @@
 
 #include "caps.h"
 #include "doctor.h"
+#include "mend.h"
 #include "selftest.h"
 
 #define ALL_CAPS ((1ull << CAPS_COUNT) - 1)
@@ -48,7 +49,8 @@ static void begin(struct scene *s)
 	memset(s, 0, sizeof(*s));
 	s->doctor.host = (struct host){ .sysfs = true, .lockdown = "none", .jit = 1,
 					.cgroup2 = "/sys/fs/cgroup", .tracefs = "/t",
-					.held = ALL_CAPS, .root = true };
+					.held = ALL_CAPS, .root = true,
+					.version = HOST_VERSION(6, 1, 0) };
 	snprintf(s->doctor.self, sizeof(s->doctor.self), "/bin/nettrace");
 	s->t.tool = &tool;
 	memcpy(s->t.hooks, hooks, sizeof(hooks));
@@ -170,6 +172,8 @@ static void no_privilege(void **state)
 	begin(&s);
 	s.asked.code = EXIT_PRIVILEGE;
 	s.doctor.host.held = 0;
+	s.plan.failures[0][0].error = -ENOENT; /* tried before it failed, and replaced */
+	s.plan.chosen[0] = 1;
 	doctor_judge(&s.doctor, &s.t, &s.asked);
 	assert_int_equal(s.t.verdict, DOCTOR_CANNOT);
 	assert_string_equal(s.t.why, "the sentence");
@@ -198,6 +202,47 @@ static void no_btf(void **state)
 	s.doctor.host.sysfs = false;
 	doctor_judge(&s.doctor, &s.t, &s.asked);
 	assert_string_equal(s.t.mend, "mount -t sysfs sysfs /sys");
+}
+
+/* How much a distribution tells in uname(2) of what its kernel contains. */
+static void versions(void **state)
+{
+	static const char debian[] = "#1 SMP Debian 5.10.262-1 (2026-07-31)", plain[] = "#1 SMP";
+
+	(void)state;
+	assert_int_equal(host_parse_version("5.10.0-46-cloud-amd64", debian, NULL),
+			 HOST_VERSION(5, 10, 255));
+	assert_int_equal(host_parse_version("5.15.0-91-generic", "#101-Ubuntu SMP",
+					    "Ubuntu 5.15.0-91.101-generic 5.15.131\n"),
+			 HOST_VERSION(5, 15, 131));
+	assert_int_equal(host_parse_version("6.18.5", plain, NULL), HOST_VERSION(6, 18, 5));
+	assert_int_equal(host_parse_version("7.0-rc1", plain, "damaged"), HOST_VERSION(7, 0, 0));
+	assert_int_equal(host_parse_version("unknown", plain, NULL), 0);
+	assert_false(host_takes_one_more(HOST_VERSION(5, 10, 233)));
+	assert_true(host_takes_one_more(HOST_VERSION(5, 10, 234)));
+	assert_false(host_takes_one_more(HOST_VERSION(6, 11, 200)));
+	assert_true(host_takes_one_more(HOST_VERSION(6, 12, 118)));
+	assert_true(host_takes_one_more(HOST_VERSION(6, 18, 0)));
+	assert_true(host_locks_maps(HOST_VERSION(5, 10, 300)));
+	assert_false(host_locks_maps(HOST_VERSION(5, 11, 0)));
+}
+
+/* Only where maps count as locked memory is the capability for that of use. */
+static void locked_memory(void **state)
+{
+	struct mend mend = { NULL, "/bin/nettrace", "tcplife" };
+	struct scene s;
+	char text[300];
+
+	(void)state;
+	begin(&s);
+	mend.host = &s.doctor.host;
+	s.doctor.host.root = false;
+	mend_privilege(&mend, text, sizeof(text));
+	assert_null(strstr(text, "cap_sys_resource"));
+	s.doctor.host.version = HOST_VERSION(5, 10, 262);
+	mend_privilege(&mend, text, sizeof(text));
+	assert_non_null(strstr(text, "cap_sys_resource"));
 }
 
 /* A tree that host_read() takes for the host's. */
@@ -314,6 +359,8 @@ static void compares_rows(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(versions),
+		cmocka_unit_test(locked_memory),
 		cmocka_unit_test(all_fine),	    cmocka_unit_test(another_as_good),
 		cmocka_unit_test(reduced),	    cmocka_unit_test(optional_missing),
 		cmocka_unit_test(none_left),	    cmocka_unit_test(option_missing),
