@@ -562,7 +562,15 @@ static void parse_devices(struct parser *p, struct argp_state *state, const stru
 		 (uintmax_t)own.st_ino);
 }
 
-static void parse_reasons(struct parser *p, struct argp_state *state, const struct opt *o,
+static void refuse_list(struct argp_state *state, const char *what, const char *arg,
+			const struct filter_error *err, int error)
+{
+	argp_failure(state, EXIT_USAGE, 0, "%s: '%.*s': %s", what, (int)err->bad_len,
+		     err->bad ? err->bad : arg, err->why ? err->why : strerror(-error));
+}
+
+/* OPT_REASON, or OPT_PART: a list for the column that the option names. */
+static void parse_list(struct parser *p, struct argp_state *state, const struct opt *o,
 		       const char *what, const char *arg)
 {
 	const struct column *col = p->opts->tools[0]->columns;
@@ -572,10 +580,10 @@ static void parse_reasons(struct parser *p, struct argp_state *state, const stru
 
 	while (strcmp(col->name, o->target))
 		col++;
-	ret = fields_reasons(&node, col, arg, p->opts, &err);
+	ret = o->kind == OPT_REASON ? fields_reasons(&node, col, arg, p->opts, &err) :
+				      filter_parse_parts(&node, arg, col->off, &err);
 	if (ret)
-		argp_failure(state, EXIT_USAGE, 0, "%s: '%.*s': %s", what, (int)err.bad_len,
-			     err.bad ? err.bad : arg, err.why ? err.why : strerror(-ret));
+		refuse_list(state, what, arg, &err, ret);
 	p->opts->common = filter_and(p->opts->common, node);
 }
 
@@ -599,23 +607,6 @@ static void parse_map(struct parser *p, struct argp_state *state, const struct o
 	p->opts->want_mntns |= o->kind == OPT_MNTNSMAP;
 }
 
-static void parse_part(struct parser *p, struct argp_state *state, const struct opt *o,
-		       const char *what, const char *arg)
-{
-	const struct column *col = p->opts->tools[0]->columns;
-	struct filter_node *node = NULL;
-	struct filter_error err = { 0 };
-	int ret;
-
-	while (strcmp(col->name, o->target))
-		col++;
-	ret = filter_parse_parts(&node, arg, col->off, &err);
-	if (ret)
-		argp_failure(state, EXIT_USAGE, 0, "%s: '%.*s': %s", what, (int)err.bad_len,
-			     err.bad ? err.bad : arg, err.why);
-	p->opts->common = filter_and(p->opts->common, node);
-}
-
 static int unit(struct argp_state *state, const char *what, const char *arg)
 {
 	static const char letters[] = "bkmBKM";
@@ -633,8 +624,7 @@ static void parse_nets(struct parser *p, struct argp_state *state, const char *w
 	struct filter_error err = { 0 };
 
 	if (nets_parse(&p->opts->nets, arg, &err))
-		argp_failure(state, EXIT_USAGE, 0, "%s: '%.*s': %s", what, (int)err.bad_len,
-			     err.bad ? err.bad : arg, err.why ? err.why : strerror(ENOMEM));
+		refuse_list(state, what, arg, &err, -ENOMEM);
 }
 
 #define WORD_OF_OPT 40
@@ -686,7 +676,6 @@ static void parse_own(struct parser *p, struct argp_state *state, const struct o
 	case OPT_PLAIN: opts->plain = true; break;
 	case OPT_TABLE: split(opts->table, p->words, sizeof(p->words), o->target); break;
 	case OPT_DEVICES: parse_devices(p, state, o, what, arg); break;
-	case OPT_REASON: parse_reasons(p, state, o, what, arg); break;
 	case OPT_NETNS: parse_netns(p, state, what, arg); break;
 	case OPT_NETNS_OF: p->netns_of = arg; break;
 	case OPT_NUMBER:
@@ -702,7 +691,8 @@ static void parse_own(struct parser *p, struct argp_state *state, const struct o
 		break;
 	case OPT_INTERVAL: opts->interval_ns = seconds(state, what, arg); break;
 	case OPT_ROWS: opts->rows = whole(state, what, arg, 1, UINT32_MAX); break;
-	case OPT_PART: parse_part(p, state, o, what, arg); break;
+	case OPT_REASON:
+	case OPT_PART: parse_list(p, state, o, what, arg); break;
 	case OPT_UNIT: opts->unit = unit(state, what, arg); break;
 	case OPT_TITLE: opts->title = o->target ? '-' : '+'; break;
 	case OPT_SORT:

@@ -34,6 +34,8 @@ struct out {
 	size_t hidden;           /* bytes so far that take no place on the screen, see put_text() */
 };
 
+bool column_is_number(const struct column *col);
+
 struct field {
 	const struct column *col;
 	char *lead;              /* what stands before the value, in whole blocks */

@@ -2,7 +2,7 @@
 /* What the values of a column are, in words. */
 #include "out_priv.h"
 
-const char *column_type(const struct column *col)
+bool column_is_number(const struct column *col)
 {
 	switch (col->type) {
 	case COL_NUM:
@@ -13,7 +13,17 @@ const char *column_type(const struct column *col)
 	case COL_ELAPSED:
 	case COL_AVG:
 	case COL_RATIO:
+		return true;
+	default:
+		return false;
+	}
+}
+
+const char *column_type(const struct column *col)
+{
+	if (column_is_number(col))
 		return "number";
+	switch (col->type) {
 	case COL_TIME:
 		return "time";
 	case COL_ADDR:
@@ -35,8 +45,9 @@ const char *column_type(const struct column *col)
 	case COL_ENDPOINT:
 	case COL_REASON:
 		return "string";
+	default:
+		return NULL;
 	}
-	return NULL;
 }
 
 const char *column_unit(const struct column *col)

@@ -184,19 +184,7 @@ static char *make_lead(const char *before, const char *name, const char *after, 
 
 static bool is_left(const struct column *col)
 {
-	switch (col->type) {
-	case COL_NUM:
-	case COL_INT:
-	case COL_BYTES:
-	case COL_NSEC:
-	case COL_USEC:
-	case COL_ELAPSED:
-	case COL_AVG:
-	case COL_RATIO:
-		return col->flags & COL_LEFT;
-	default:
-		return true;
-	}
+	return !column_is_number(col) || col->flags & COL_LEFT;
 }
 
 static int prepare_field(struct view *view, struct field *f, const struct column *col)

@@ -13,21 +13,9 @@ import sys
 import tempfile
 import time
 
+from report import check, close, skip
+
 PATIENCE = 30  # seconds until a shell that says nothing has failed
-
-passed = failed = skipped = 0
-
-
-def check(name, wrong=None):
-    """`wrong` is None, empty, or says what is wrong."""
-    global passed, failed
-    if wrong:
-        failed += 1
-        print(f"FAIL {name}\n     {wrong}")
-    else:
-        passed += 1
-        print(f"ok   {name}")
-
 
 def run(*args):
     done = subprocess.run([binary, *args], capture_output=True, text=True, timeout=60)
@@ -187,7 +175,6 @@ def check_fish(env):
 
 
 def check_shells():
-    global skipped
     with tempfile.TemporaryDirectory() as home:
         os.symlink(binary, os.path.join(home, "nettrace"))
         for tool in registry["tools"]:
@@ -201,8 +188,7 @@ def check_shells():
             if shutil.which(shell):
                 function(env)
             else:
-                skipped += 1
-                print(f"skip {shell}: it is not installed: its completion was not tested")
+                skip(shell, "it is not installed: its completion was not tested")
         os.chdir("/")
 
 
@@ -210,8 +196,7 @@ def main():
     check_candidates(registry)
     check("no-shell", None if "exit code 2" in run("completion", "tcsh") else "it was taken")
     check_shells()
-    print(f"{passed} passed, {failed} failed, {skipped} skipped")
-    return 1 if failed else 0
+    return close()
 
 
 if __name__ == "__main__":

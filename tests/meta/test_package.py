@@ -12,25 +12,7 @@ import subprocess
 import sys
 import tempfile
 
-passed = failed = skipped = 0
-
-
-def check(name, wrong=None):
-    """`wrong` is None, empty, or says what is wrong."""
-    global passed, failed
-    if wrong:
-        failed += 1
-        print(f"FAIL {name}\n     {wrong}")
-    else:
-        passed += 1
-        print(f"ok   {name}")
-
-
-def skip(name, reason):
-    global skipped
-    skipped += 1
-    print(f"skip {name}: {reason}")
-
+from report import check, close, skip
 
 def run(*command, **more):
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False,
@@ -212,8 +194,7 @@ def main():
             skip("rpm", "rpmbuild is not installed")
         check_archive(made[".gz"], place)
         check_install(place)
-    print(f"{passed} passed, {failed} failed, {skipped} skipped")
-    return 1 if failed else 0
+    return close()
 
 
 if __name__ == "__main__":

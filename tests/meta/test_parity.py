@@ -11,6 +11,8 @@ import re
 import subprocess
 import sys
 
+from report import check, close
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 PAGE = os.path.join(ROOT, "docs/coming-from-bcc.md")
@@ -23,20 +25,6 @@ VALUES = {
 }
 # Those that have to be another one: a cgroup that every host has.
 SPECIAL = {("tcptop", "-c"): "/", ("tcptop", "--cgroup"): "/"}
-
-passed = failed = 0
-
-
-def check(name, wrong=None):
-    """`wrong` is None, empty, or says what is wrong."""
-    global passed, failed
-    if wrong:
-        failed += 1
-        print(f"FAIL {name}\n     {wrong}")
-    else:
-        passed += 1
-        print(f"ok   {name}")
-
 
 def run(*args):
     done = subprocess.run([binary, *args], capture_output=True, text=True, timeout=60, check=False,
@@ -130,8 +118,7 @@ def main(update):
              for word in ("--" + (option["name"] or ""), f"-{option['letter']}")}
     strange = set(re.findall(r"`(--[a-z0-9-]+)", want)) - words - {"--version", "--help", "--millisecond", "--ebpf"}
     check("page.words", sorted(strange))
-    print(f"{passed} passed, {failed} failed, 0 skipped")
-    return 1 if failed else 0
+    return close()
 
 
 if __name__ == "__main__":

@@ -10,6 +10,8 @@ import subprocess
 import sys
 import tempfile
 
+from report import check, close
+
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 COMMON = "time pid tid comm uid cgroup netns owner ip laddr lport raddr rport".split()
@@ -36,20 +38,6 @@ OWN = {
     "softirqs": "softirq total_ns count max_ns cpu",
     "sofdsnoop": "action sock_fd socket fd name",
 }
-
-passed = failed = 0
-
-
-def check(name, wrong=None):
-    """`wrong` is None, empty, or says what is wrong."""
-    global passed, failed
-    if wrong:
-        failed += 1
-        print(f"FAIL {name}\n     " + str(wrong).replace("\n", "\n     "))
-    else:
-        passed += 1
-        print(f"ok   {name}")
-
 
 def run(*args, executable=None):
     env = {name: value for name,
@@ -264,8 +252,7 @@ def main():
     check_registry(registry)
     check_words()
     check_links()
-    print(f"{passed} passed, {failed} failed, 0 skipped")
-    return 1 if failed else 0
+    return close()
 
 
 if __name__ == "__main__":
