@@ -25,13 +25,16 @@ struct host {
 };
 
 /*
- * major << 16 | minor << 8 | the stable release, which is 255 where it is larger. Distributions that
- * keep the release of uname(2) at .0 tell elsewhere what they contain.
+ * major << 16 | minor << 8 | the stable release, which is 255 where it is larger. Distributions
+ * that keep the release of uname(2) at .0 tell elsewhere what they contain.
  */
 #define HOST_VERSION(major, minor, stable)                                                         \
 	((uint32_t)(major) << 16 | (minor) << 8 | ((stable) > 255 ? 255 : (stable)))
 
-/* From what uname(2) calls release and version, and Ubuntu's /proc/version_signature or NULL. 0: unknown. */
+/*
+ * From what uname(2) calls release and version, and Ubuntu's /proc/version_signature or NULL.
+ * 0: unknown.
+ */
 uint32_t host_parse_version(const char *release, const char *version, const char *signature);
 
 uint32_t host_version(const char *root);

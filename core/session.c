@@ -164,8 +164,8 @@ static int open_failed(struct session *s, const struct probe *probe, int err, in
 	if (err == -EPERM && host_locks_maps(host_version("")) &&
 	    !caps_has(caps_held(), CAPS_SYS_RESOURCE))
 		return fault_set(s->fault, EXIT_PRIVILEGE,
-				 "not enough privilege: CAP_SYS_RESOURCE missing; on this kernel maps "
-				 "count as locked memory; grant it, or raise the limit: "
+				 "not enough privilege: CAP_SYS_RESOURCE missing; on this kernel "
+				 "maps count as locked memory; grant it, or raise the limit: "
 				 "ulimit -l unlimited");
 	if (err != -EOPNOTSUPP)
 		return fault_set(s->fault, EXIT_KERNEL, "%s: loading the probes failed: %s%s",

@@ -17,20 +17,6 @@
 
 #include "tcpdrop.bpf.h"
 
-/*
- * Not every use of kfree_skb() is a drop: what has no reason of its own is teardown as a rule, and
- * what a socket's queue still holds when it is destroyed is its peer's FIN.
- */
-static __always_inline bool is_noise(__u32 reason)
-{
-	if (nt_params.flags & TCPDROP_ALL)
-		return false;
-	return (HAS_REASON(SKB_CONSUMED) && reason == REASON(SKB_CONSUMED)) ||
-	       (HAS_REASON(SKB_DROP_REASON_QUEUE_PURGE) &&
-		reason == REASON(SKB_DROP_REASON_QUEUE_PURGE)) ||
-	       reason == REASON(SKB_DROP_REASON_NOT_SPECIFIED);
-}
-
 /* The socket that was looked up for it, on kernels that tell (6.11, c53795d48ee8). */
 static __always_inline __u64 rx_socket(const void *ctx)
 {
@@ -72,27 +58,13 @@ int BPF_PROG(tcpdrop_read, struct sk_buff *skb, void *location, __u32 reason)
 	return on_drop(ctx, skb, (__u64)location, reason, sk, NT_PROBE);
 }
 
-static __always_inline bool is_old_noise(const struct nt_receiving *now, const struct sk_buff *skb)
-{
-	const struct sock *sk = NT_READ(NT_PROBE, skb->sk);
-
-	if (now && now->state == TCP_TIME_WAIT)
-		return true;
-	return sk && NT_READ(NT_PROBE, skb->skb_iif) && is_tcp(sk, NT_PROBE) &&
-	       NT_READ(NT_PROBE, sk->__sk_common.skc_state) == TCP_CLOSE;
-}
-
-/*
- * Before 5.17 there is no reason. What a socket in TIME_WAIT has looked at is freed here too, and
- * what the queues of a destroyed one still hold.
- */
 SEC("tp_btf/kfree_skb")
 int BPF_PROG(tcpdrop_old, struct sk_buff *skb, void *location)
 {
 	const struct nt_receiving *now = nt_receiver((__u64)skb);
 	__u64 sk = (__u64)skb->sk;
 
-	if (told_before(skb) || (!(nt_params.flags & TCPDROP_ALL) && is_old_noise(now, skb)))
+	if (told_before(skb) || is_old_noise(now, skb))
 		return 0;
 	if (!sk && now)
 		sk = now->sk;

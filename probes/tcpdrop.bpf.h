@@ -140,6 +140,36 @@ static __always_inline bool fill(struct tcpdrop_event *e, const struct sk_buff *
 	return true;
 }
 
+/*
+ * Not every use of kfree_skb() is a drop: what has no reason of its own is teardown as a rule, and
+ * what a socket's queue still holds when it is destroyed is its peer's FIN.
+ */
+static __always_inline bool is_noise(__u32 reason)
+{
+	if (nt_params.flags & TCPDROP_ALL)
+		return false;
+	return (HAS_REASON(SKB_CONSUMED) && reason == REASON(SKB_CONSUMED)) ||
+	       (HAS_REASON(SKB_DROP_REASON_QUEUE_PURGE) &&
+		reason == REASON(SKB_DROP_REASON_QUEUE_PURGE)) ||
+	       reason == REASON(SKB_DROP_REASON_NOT_SPECIFIED);
+}
+
+/*
+ * Before 5.17 there is no reason. What a socket in TIME_WAIT has looked at is freed here too, and
+ * what the queues of a destroyed one still hold.
+ */
+static __always_inline bool is_old_noise(const struct nt_receiving *now, const struct sk_buff *skb)
+{
+	const struct sock *sk = NT_READ(NT_PROBE, skb->sk);
+
+	if (nt_params.flags & TCPDROP_ALL)
+		return false;
+	if (now && now->state == TCP_TIME_WAIT)
+		return true;
+	return sk && NT_READ(NT_PROBE, skb->skb_iif) && is_tcp(sk, NT_PROBE) &&
+	       NT_READ(NT_PROBE, sk->__sk_common.skc_state) == TCP_CLOSE;
+}
+
 static __always_inline void count_drop(const struct tcpdrop_event *e)
 {
 	struct tcpdrop_flow key = { .reason = e->reason, .netns = e->head.netns,

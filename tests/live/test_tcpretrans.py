@@ -287,7 +287,9 @@ def test_probe_new_data():
     total = growth()
     check_rows(traces["plain"], total, "and growth of RetransSegs")
     equal(segments(traces["-l"]), total, "segments under -l")
-    (probe,) = [row for row in traces["-l"].rows() if not row["segs"]]
+    probes = [row for row in traces["-l"].rows() if not row["segs"]]
+    equal(len(probes), 1, f"probes of new data: {traces['-l'].rows()}")
+    (probe,) = probes
     equal((probe["type"], probe["cause"], probe["state"], probe["pid"], probe["lport"]),
           ("tlp", "tlp", "ESTABLISHED", client.pid, client.name(c)), "the probe")
     sent = wire.read()
