@@ -37,11 +37,15 @@ def guests():
 
 
 def read(directories):
-    """Results in the order of tests/vm/kernels, this host's last."""
+    """Results in the order of tests/vm/kernels, this host's last. Runs of parts are put together, the newest wins."""
     found = {}
-    for path in [path for each in directories for path in glob.glob(os.path.join(each, "*.json"))]:
+    paths = [path for each in directories for path in glob.glob(os.path.join(each, "*.json"))]
+    for path in sorted(paths, key=os.path.getmtime):
         with open(path, encoding="utf-8") as file:
             run = json.load(file)
+        before = found.get(run["kernel"])
+        if before and before["release"] == run["release"]:
+            run["tests"] = {**before["tests"], **run["tests"]}
         found[run["kernel"]] = run
     return [found[name] for name in [*guests(), "native"] if name in found]
 
