@@ -160,89 +160,27 @@ static __always_inline int nt_on_move_end(long ret, enum nt_dir dir)
 	return nt_on_moved(sk, ret, dir, NT_PROBE);
 }
 
-SEC("kprobe/inet_sendmsg")
-int BPF_KPROBE(nt_sent4_kprobe, struct socket *socket)
-{
-	return nt_on_move(socket, true);
-}
+/* `flags` may stand in `counts`; `type`: what the function returns. */
+#define NT_MOVE_KPROBES(name, function, type, counts, dir)                                         \
+	SEC("kprobe/" #function)                                                                   \
+	int BPF_KPROBE(name##_kprobe, struct socket *socket, void *msg, __u64 size, int flags)     \
+	{                                                                                          \
+		return nt_on_move(socket, counts);                                                 \
+	}                                                                                          \
+                                                                                                   \
+	SEC("kretprobe/" #function)                                                                \
+	int BPF_KRETPROBE(name##_kret, type ret)                                                   \
+	{                                                                                          \
+		return nt_on_move_end(ret, dir);                                                   \
+	}
 
-SEC("kretprobe/inet_sendmsg")
-int BPF_KRETPROBE(nt_sent4_kret, int ret)
-{
-	return nt_on_move_end(ret, NT_SENT);
-}
-
-SEC("kprobe/inet6_sendmsg")
-int BPF_KPROBE(nt_sent6_kprobe, struct socket *socket)
-{
-	return nt_on_move(socket, true);
-}
-
-SEC("kretprobe/inet6_sendmsg")
-int BPF_KRETPROBE(nt_sent6_kret, int ret)
-{
-	return nt_on_move_end(ret, NT_SENT);
-}
-
+NT_MOVE_KPROBES(nt_sent4, inet_sendmsg, int, true, NT_SENT)
+NT_MOVE_KPROBES(nt_sent6, inet6_sendmsg, int, true, NT_SENT)
 /* Where inet_sendmsg() is inside of it, that one's return leaves nothing to count here. */
-SEC("kprobe/inet_sendpage")
-int BPF_KPROBE(nt_sendpage_kprobe, struct socket *socket)
-{
-	return nt_on_move(socket, true);
-}
-
-SEC("kretprobe/inet_sendpage")
-int BPF_KRETPROBE(nt_sendpage_kret, long ret)
-{
-	return nt_on_move_end(ret, NT_SENT);
-}
-
-SEC("kprobe/inet_recvmsg")
-int BPF_KPROBE(nt_received4_kprobe, struct socket *socket, void *msg, __u64 size, int flags)
-{
-	return nt_on_move(socket, nt_takes(flags));
-}
-
-SEC("kretprobe/inet_recvmsg")
-int BPF_KRETPROBE(nt_received4_kret, int ret)
-{
-	return nt_on_move_end(ret, NT_RECEIVED);
-}
-
-SEC("kprobe/inet6_recvmsg")
-int BPF_KPROBE(nt_received6_kprobe, struct socket *socket, void *msg, __u64 size, int flags)
-{
-	return nt_on_move(socket, nt_takes(flags));
-}
-
-SEC("kretprobe/inet6_recvmsg")
-int BPF_KRETPROBE(nt_received6_kret, int ret)
-{
-	return nt_on_move_end(ret, NT_RECEIVED);
-}
-
-SEC("kprobe/tcp_splice_read")
-int BPF_KPROBE(nt_spliced_kprobe, struct socket *socket)
-{
-	return nt_on_move(socket, true);
-}
-
-SEC("kretprobe/tcp_splice_read")
-int BPF_KRETPROBE(nt_spliced_kret, long ret)
-{
-	return nt_on_move_end(ret, NT_RECEIVED);
-}
-
-SEC("kprobe/mptcp_splice_read")
-int BPF_KPROBE(nt_mptcp_spliced_kprobe, struct socket *socket)
-{
-	return nt_on_move(socket, true);
-}
-
-SEC("kretprobe/mptcp_splice_read")
-int BPF_KRETPROBE(nt_mptcp_spliced_kret, long ret)
-{
-	return nt_on_move_end(ret, NT_RECEIVED);
-}
+NT_MOVE_KPROBES(nt_sendpage, inet_sendpage, long, true, NT_SENT)
+NT_MOVE_KPROBES(nt_received4, inet_recvmsg, int, nt_takes(flags), NT_RECEIVED)
+NT_MOVE_KPROBES(nt_received6, inet6_recvmsg, int, nt_takes(flags), NT_RECEIVED)
+NT_MOVE_KPROBES(nt_spliced, tcp_splice_read, long, true, NT_RECEIVED)
+NT_MOVE_KPROBES(nt_mptcp_spliced, mptcp_splice_read, long, true, NT_RECEIVED)
 
 #endif
