@@ -491,7 +491,8 @@ int BPF_PROG(nt_destroy_tp, struct sock *sk)
 	__u64 key = (__u64)sk;
 	const struct nt_sock *s;
 
-	if (sk->sk_max_ack_backlog) { /* a listener or its child */
+	/* a listener or its child */
+	if (nt_params.keep_owners == NT_KEEP_ALL && sk->sk_max_ack_backlog) {
 		s = nt_sock(sk);
 		if (s && s->listened)
 			nt_on_listener(sk, TCP_CLOSE);

@@ -45,56 +45,40 @@ result_of(const struct sock *sk, const struct tcp_sock *tp, int newstate)
 	return TCPCONNLAT_UNREACHABLE;
 }
 
-/* Both ends may connect at once: SYN_SENT, SYN_RECV, ESTABLISHED. A child begins in SYN_RECV. */
-static __always_inline bool is_connect(const struct nt_sock *s, int oldstate)
-{
-	return oldstate == TCP_SYN_SENT || (oldstate == TCP_SYN_RECV && s && s->active);
-}
-
 static __always_inline void connect_end(struct sock *sk, const struct nt_sock *s, int newstate)
 {
 	const struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
-	struct tcpconnlat_event e = { .head.time = bpf_ktime_get_ns() };
+	struct tcpconnlat_event stack, *e = tp ? nt_begin(&stack, sizeof(stack)) : NULL;
 
-	if (!tp)
+	if (!e)
 		return;
-	e.latency_ns = s && s->syn_sent ? e.head.time - s->syn_sent : -1;
-	e.result = result_of(sk, tp, newstate);
-	nt_fill_flow(&e.head, sk, tp->inet_conn.icsk_inet.inet_sport);
-	nt_fill_owner(&e.head, sk, s);
-	nt_emit(&e, sizeof(e));
+	*e = (struct tcpconnlat_event){ .head.time = bpf_ktime_get_ns() };
+	e->latency_ns = s && s->syn_sent ? e->head.time - s->syn_sent : -1;
+	e->result = result_of(sk, tp, newstate);
+	nt_fill_flow(&e->head, sk, tp->inet_conn.icsk_inet.inet_sport);
+	nt_fill_owner(&e->head, sk, s);
+	nt_send(e, sizeof(*e));
 }
 
-static __always_inline int on_state(struct sock *sk, int oldstate, int newstate, enum nt_turn turn)
+/*
+ * Only connects, unless all owners are wanted. Both ends may connect at once: SYN_SENT, SYN_RECV,
+ * ESTABLISHED. A child begins in SYN_RECV and has no sk_socket before accept().
+ */
+static __always_inline bool wants(const struct sock *sk, int oldstate, int newstate)
 {
-	const struct nt_sock *s;
-	bool ends;
-
 	if (nt_tells_nothing(oldstate, newstate) || sk->sk_protocol != IPPROTO_TCP)
-		return 0;
-	s = nt_sock(sk);
-	ends = is_connect(s, oldstate);
-	if (!ends && newstate != TCP_SYN_SENT && nt_params.keep_owners != NT_KEEP_ALL)
-		return 0;
-	if (nt_is_done(sk, newstate, turn))
-		return 0;
-	if (ends)
+		return false;
+	return newstate == TCP_SYN_SENT || oldstate == TCP_SYN_SENT ||
+	       nt_params.keep_owners == NT_KEEP_ALL || (oldstate == TCP_SYN_RECV && sk->sk_socket);
+}
+
+static __always_inline void on_state(struct sock *sk, const struct nt_sock *s, int oldstate,
+				     int newstate)
+{
+	if (oldstate == TCP_SYN_SENT || (oldstate == TCP_SYN_RECV && s && s->active))
 		connect_end(sk, s, newstate);
-	nt_on_state(sk, oldstate, newstate);
-	nt_done(sk, newstate);
-	return 0;
 }
 
-SEC("tp_btf/inet_sock_set_state")
-int BPF_PROG(tcpconnlat_state, struct sock *sk, int oldstate, int newstate)
-{
-	return on_state(sk, oldstate, newstate, NT_FIRST);
-}
-
-SEC("tp_btf/inet_sock_set_state")
-int BPF_PROG(tcpconnlat_state_again, struct sock *sk, int oldstate, int newstate)
-{
-	return on_state(sk, oldstate, newstate, NT_SECOND);
-}
+NT_STATE_PROGRAMS(tcpconnlat_state, wants, on_state)
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
