@@ -16,7 +16,7 @@ static __always_inline void nt_peek(__u32 *to, const void *from, enum nt_way way
 {
 	const struct in6_addr *words;
 
-	if (way == NT_PROBE) {
+	if (way != NT_DIRECT) {
 		if (bpf_probe_read_kernel(to, 16, from))
 			__builtin_memset(to, 0, 16);
 		return;

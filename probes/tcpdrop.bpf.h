@@ -29,21 +29,22 @@ static __always_inline void fill_device(struct tcpdrop_event *e, const struct sk
 					bool leaving, enum nt_way way)
 {
 	const struct net_device *dev = NT_CAST(way, struct net_device, NT_READ(way, skb->dev));
+	const enum nt_way other = NT_OTHER(way);
 	int iif = NT_READ(way, skb->skb_iif);
 	const struct dst_entry *dst;
 	bool named = true;
 	__u32 netns;
 
-	netns = netns_of(NT_READ(way, dev->nd_net.net), way);
+	netns = netns_of(NT_READ(other, dev->nd_net.net), other);
 	if (!netns) {
 		dst = NT_CAST(way, struct dst_entry, NT_READ(way, skb->_skb_refdst) & ~1ul);
-		dev = NT_READ(way, dst->dev);
-		netns = netns_of(NT_READ(way, dev->nd_net.net), way);
-		named = netns && (leaving || (int)NT_READ(way, dev->ifindex) == iif);
+		dev = NT_READ(other, dst->dev);
+		netns = netns_of(NT_READ(other, dev->nd_net.net), other);
+		named = netns && (leaving || (int)NT_READ(other, dev->ifindex) == iif);
 	}
 	e->head.netns = NT_FORGET(netns, nt_address(skb));
 	if (named)
-		nt_peek((__u32 *)e->dev, dev->name, way);
+		nt_peek((__u32 *)e->dev, dev->name, other);
 }
 
 /* Those before and after a connection are smaller, and have no protocol. */
@@ -88,12 +89,12 @@ static __always_inline bool read_unsent(struct tcpdrop_event *e, struct nt_packe
 					const struct sk_buff *skb, const struct sock *sk,
 					enum nt_way way)
 {
-	__u8 state = NT_READ(way, sk->__sk_common.skc_state);
+	__u8 state = NT_READ(NT_OTHER(way), sk->__sk_common.skc_state);
 
 	if (state == TCP_TIME_WAIT || state == TCP_NEW_SYN_RECV || state == TCP_LISTEN ||
 	    !NT_READ(way, skb->transport_header))
 		return false;
-	nt_read_flow(&e->head, sk, bpf_htons(NT_READ(way, sk->__sk_common.skc_num)), way);
+	nt_read_flow(&e->head, sk, bpf_htons(NT_READ(NT_OTHER(way), sk->__sk_common.skc_num)), NT_OTHER(way));
 	nt_read_unsent(packet, &e->head, skb, way);
 	return true;
 }
@@ -114,7 +115,8 @@ static __always_inline bool fill(struct tcpdrop_event *e, const struct sk_buff *
 				 enum nt_way way)
 {
 	const struct sock *sk = NT_CAST(way, struct sock, number);
-	bool has_socket = number && is_tcp(sk, way);
+	const enum nt_way other = NT_OTHER(way);
+	bool has_socket = number && is_tcp(sk, other);
 	bool leaving = NT_READ(way, skb->sk) && !NT_READ(way, skb->skb_iif);
 	struct nt_packet packet = {};
 	const struct net *net;
@@ -130,12 +132,12 @@ static __always_inline bool fill(struct tcpdrop_event *e, const struct sk_buff *
 	fill_device(e, skb, leaving, way);
 	if (!has_socket)
 		return true;
-	net = NT_READ(way, sk->__sk_common.skc_net.net);
-	e->head.netns = NT_READ(way, net->ns.inum);
-	if (is_of(sk, e, way)) {
-		e->state = NT_READ(way, sk->__sk_common.skc_state);
+	net = NT_READ(other, sk->__sk_common.skc_net.net);
+	e->head.netns = NT_READ(other, net->ns.inum);
+	if (is_of(sk, e, other)) {
+		e->state = NT_READ(other, sk->__sk_common.skc_state);
 		if (nt_params.want_owners)
-			nt_read_owner(&e->head, sk, nt_sock((const struct sock *)number), way);
+			nt_read_owner(&e->head, sk, nt_sock((const struct sock *)number), other);
 	}
 	return true;
 }
