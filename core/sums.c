@@ -23,6 +23,11 @@ struct sums {
 	size_t key_size;
 	uint32_t room; /* rows that fit the two below */
 	unsigned char *keys, *values;
+	int places, half; /* -1: the tool has none */
+	uint32_t n_places; /* of a half */
+	unsigned char *rows; /* of a tool with places, until they are put together */
+	size_t n_rows, rows_room;
+	int err; /* of collect() */
 };
 
 static int make_room(struct sums *sums, uint32_t rows)
@@ -56,6 +61,22 @@ static int look_at(struct sums *sums)
 	return make_room(sums, BATCH);
 }
 
+/* Rows that stay out of the hash: see probes/netqtop.bpf.c. */
+static int look_at_places(struct sums *sums, const struct probe *probe)
+{
+	struct bpf_map_info info = { 0 };
+	uint32_t len = sizeof(info);
+
+	sums->places = probe_map(probe, "nt_places");
+	sums->half = probe_map(probe, ".data.half");
+	if (sums->places < 0)
+		return 0;
+	if (bpf_obj_get_info_by_fd(sums->places, &info, &len))
+		return -errno;
+	sums->n_places = info.max_entries / 2;
+	return sums->half < 0 || info.value_size != sums->tool->event_size ? -EINVAL : 0;
+}
+
 int sums_open(struct sums **out, const struct probe *probe)
 {
 	struct sums *sums = calloc(1, sizeof(*sums));
@@ -71,6 +92,8 @@ int sums_open(struct sums **out, const struct probe *probe)
 		err = -ENOENT;
 	else
 		err = look_at(sums);
+	if (!err)
+		err = look_at_places(sums, probe);
 	if (err) {
 		sums_close(sums);
 		return err;
@@ -85,6 +108,7 @@ void sums_close(struct sums *sums)
 		return;
 	free(sums->keys);
 	free(sums->values);
+	free(sums->rows);
 	free(sums);
 }
 
@@ -120,7 +144,17 @@ void sums_add(const struct column *columns, void *row, const void *part)
 	}
 }
 
-/* A part that its CPU never touched has no head; each CPU has asked the filter for its own part. */
+/* Each CPU has asked the filter for its own part. */
+static void *joined(const struct sums *sums, struct nt_event *row, struct nt_event *part)
+{
+	if (!row || row->out)
+		return part;
+	if (!part->out)
+		sums_add(sums->tool->columns, row, part);
+	return row;
+}
+
+/* A part that its CPU never touched has no head. */
 static void *put_together(const struct sums *sums, unsigned char *parts)
 {
 	struct nt_event *row = NULL, *part;
@@ -128,12 +162,8 @@ static void *put_together(const struct sums *sums, unsigned char *parts)
 
 	for (i = 0; i < sums->parts; i++) {
 		part = (struct nt_event *)(parts + i * sums->stride);
-		if (!part->time)
-			continue;
-		if (!row || row->out)
-			row = part;
-		else if (!part->out)
-			sums_add(sums->tool->columns, row, part);
+		if (part->time)
+			row = joined(sums, row, part);
 	}
 	return row;
 }
@@ -188,13 +218,105 @@ static int read_hash(struct sums *sums, int old, void (*each)(void *ctx, void *r
 	return err == -ENOENT ? 0 : err;
 }
 
+/* Keeps a copy of the row. */
+static void collect(void *ctx, void *row)
+{
+	struct sums *sums = ctx;
+	size_t size = sums->tool->event_size, room = sums->rows_room;
+	unsigned char *rows = sums->rows;
+
+	if (sums->n_rows == room) {
+		room = room ? room * 2 : 64;
+		rows = realloc(rows, room * size);
+		if (!rows) {
+			sums->err = -ENOMEM;
+			return;
+		}
+		sums->rows = rows;
+		sums->rows_room = room;
+	}
+	memcpy(rows + sums->n_rows++ * size, row, size);
+}
+
+/* The parts of a place may be of several rows. */
+static int read_places(struct sums *sums, uint32_t from)
+{
+	size_t size = sums->stride * sums->parts, before;
+	unsigned char *none = sums->values + size, *part;
+	uint32_t i;
+
+	memset(none, 0, size);
+	for (i = from; i < from + sums->n_places; i++) {
+		if (bpf_map_lookup_elem(sums->places, &i, sums->values))
+			return -errno;
+		before = sums->n_rows;
+		for (part = sums->values; part < none; part += sums->stride)
+			if (((struct nt_event *)part)->time)
+				collect(sums, part);
+		if (sums->n_rows > before &&
+		    bpf_map_update_elem(sums->places, &i, none, BPF_ANY))
+			return -errno;
+	}
+	return 0;
+}
+
+static int by_key(const void *a, const void *b, void *ctx)
+{
+	const struct sums *sums = ctx;
+	size_t at = sums->tool->sums->key_at;
+
+	return memcmp((const char *)a + at, (const char *)b + at, sums->key_size);
+}
+
+static void each_key(struct sums *sums, void (*each)(void *ctx, void *row), void *ctx)
+{
+	unsigned char *rows = sums->rows, *part;
+	size_t size = sums->tool->event_size, i;
+	void *row = NULL;
+
+	if (sums->n_rows)
+		qsort_r(rows, sums->n_rows, size, by_key, sums);
+	for (i = 0; i < sums->n_rows; i++) {
+		part = rows + i * size;
+		if (row && by_key(row, part, sums)) {
+			each(ctx, row);
+			row = NULL;
+		}
+		row = joined(sums, row, (struct nt_event *)part);
+	}
+	if (row)
+		each(ctx, row);
+}
+
+/* The other half is not written to: the update of the outer map has waited for that too. */
+static int read_all(struct sums *sums, int old, void (*each)(void *ctx, void *row), void *ctx)
+{
+	uint32_t from = sums->now ? 0 : sums->n_places;
+	int err;
+
+	sums->n_rows = 0;
+	sums->err = 0;
+	err = read_places(sums, from);
+	if (!err)
+		err = read_hash(sums, old, collect, sums);
+	if (!err)
+		err = sums->err;
+	if (!err)
+		each_key(sums, each, ctx);
+	return err;
+}
+
 int sums_read(struct sums *sums, void (*each)(void *ctx, void *row), void *ctx)
 {
+	uint32_t zero = 0, half = sums->now ? 0 : sums->n_places;
 	int old = sums->inner[sums->now];
-	uint32_t zero = 0;
 
+	if (sums->places >= 0 && bpf_map_update_elem(sums->half, &zero, &half, BPF_ANY))
+		return -errno;
 	if (bpf_map_update_elem(sums->outer, &zero, &sums->inner[!sums->now], BPF_ANY))
 		return -errno;
 	sums->now = !sums->now;
+	if (sums->places >= 0)
+		return read_all(sums, old, each, ctx);
 	return sums->array ? read_array(sums, old, each, ctx) : read_hash(sums, old, each, ctx);
 }

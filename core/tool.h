@@ -122,6 +122,7 @@ struct tool_sums {
 	uint32_t entries;     /* rows of a hash, unless --sockets says so; 0: as for sockets */
 	uint32_t keyed;       /* bits of nt_params.flags that the key depends on; 0: it is fixed */
 	uint16_t key_size;    /* bytes that each of them adds to it: without any there is one row */
+	uint16_t key_at;      /* where rows have the key, if some stay out of the hash */
 	bool merged;          /* rows that differ in nothing shown are put together, and sorted */
 	/*
 	 * Column, or "a+b": the sum of two with COL_ADD, else first by a. Sums: the largest first.

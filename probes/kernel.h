@@ -71,13 +71,19 @@ struct user_pt_regs {
  * loaded directly: that is allowed under lockdown=confidentiality too. Elsewhere (kprobes, pointers
  * found in maps) it takes a helper. A constant in always-inlined code, so only one remains.
  */
-enum nt_way { NT_DIRECT, NT_PROBE };
+enum nt_way { NT_DIRECT, NT_PROBE, NT_TYPED };
+
+/*
+ * NT_TYPED is for kernels that know the type of the first pointer but cannot be told that of others
+ * (bpf_rdonly_cast() below): those are read this way.
+ */
+#define NT_OTHER(way) ((way) == NT_TYPED ? NT_PROBE : (way))
 
 /* A scalar or pointer one dereference away, zero-extended. */
 #define NT_READ(way, lvalue)                                                                       \
 	({                                                                                         \
 		typeof((lvalue) + 0) nt_value_ = 0;                                                \
-		if ((way) == NT_DIRECT)                                                            \
+		if ((way) != NT_PROBE)                                                             \
 			nt_value_ = (lvalue);                                                      \
 		else                                                                               \
 			bpf_core_read(&nt_value_, sizeof(lvalue), &(lvalue));                      \

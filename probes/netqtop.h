@@ -7,6 +7,15 @@
 
 enum { NETQTOP_TX, NETQTOP_RX };
 
+#define NETQTOP_PLACES 256 /* for rows without a hash; a power of two */
+
+struct netqtop_key {
+	__u32 netns; /* another namespace may have a device with the same index */
+	__u32 ifindex;
+	__u16 queue;
+	__u16 dir;
+};
+
 struct netqtop_event {
 	struct nt_event head;
 	__u64 interval_ns;
@@ -14,11 +23,8 @@ struct netqtop_event {
 	__u64 packets;    /* as the stack sees them: before GSO, after GRO */
 	__u64 bytes;
 	__u64 sizes[5];   /* packets below 64, 512, 2K, 16K, 64K bytes, each only once */
-	__u32 ifindex;
-	__u16 queue;
+	struct netqtop_key key;
 	__u16 queues[2];  /* that the device uses, in each direction */
-	__u8 dir;
-	__u8 pad[5];
 };
 
 #endif

@@ -16,7 +16,7 @@ static __always_inline void nt_peek(__u32 *to, const void *from, enum nt_way way
 {
 	const struct in6_addr *words;
 
-	if (way == NT_PROBE) {
+	if (way != NT_DIRECT) {
 		if (bpf_probe_read_kernel(to, 16, from))
 			__builtin_memset(to, 0, 16);
 		return;
@@ -44,6 +44,14 @@ struct nt_linear {
 	__u16 network;
 };
 
+/* Of the first words of a TCP header. */
+static __always_inline void nt_take_tcp(struct nt_packet *packet, const __u32 *words)
+{
+	packet->sport = bpf_ntohl(words[0]) >> 16;
+	packet->dport = bpf_ntohl(words[0]);
+	packet->flags = bpf_ntohl(words[3]) >> 16 & 0x1ff;
+}
+
 /* `at`: where the TCP header begins; 0: it is not in this packet. */
 static __always_inline void nt_read_tcp(struct nt_packet *packet, const struct nt_linear *data,
 					__u32 at, enum nt_way way)
@@ -54,25 +62,33 @@ static __always_inline void nt_read_tcp(struct nt_packet *packet, const struct n
 	if (!at || at + 16 > data->tail)
 		return;
 	nt_peek(words, data->head + at, way);
-	packet->sport = bpf_ntohl(words[0]) >> 16;
-	packet->dport = bpf_ntohl(words[0]);
-	packet->flags = bpf_ntohl(words[3]) >> 16 & 0x1ff;
+	nt_take_tcp(packet, words);
 }
 
 static __always_inline bool nt_read_ip4(struct nt_packet *packet, const struct nt_linear *data,
 					enum nt_way way)
 {
 	const unsigned char *header = data->head + data->network;
-	__u32 words[8], first;
+	__u32 words[9], first; /* with the beginning of the TCP header */
 
-	nt_peek(words, header, way);
-	nt_peek(words + 4, header + 16, way);
+	if (way == NT_DIRECT) {
+		nt_peek(words, header, way);
+		nt_peek(words + 4, header + 16, way);
+	} else if (bpf_probe_read_kernel(words, sizeof(words), header)) {
+		return false;
+	}
 	first = bpf_ntohl(words[0]);
 	if (first >> 28 != 4 || (bpf_ntohl(words[2]) >> 16 & 0xff) != IPPROTO_TCP)
 		return false;
 	packet->ip = 4;
 	nt_put_ip4(packet->saddr, words[3]);
 	nt_put_ip4(packet->daddr, words[4]);
+	/* As a rule one read is enough; behind the linear part is the skb_shared_info. */
+	if (way != NT_DIRECT && first >> 24 == 0x45 && !(bpf_ntohl(words[1]) & 0x1fff) &&
+	    data->network + 36 <= data->tail) {
+		nt_take_tcp(packet, words + 5);
+		return true;
+	}
 	/* Only the first fragment has the header of TCP. */
 	nt_read_tcp(packet, data,
 		    bpf_ntohl(words[1]) & 0x1fff ? 0 : data->network + (first >> 24 & 0xf) * 4,

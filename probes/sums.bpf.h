@@ -34,13 +34,20 @@ struct {
 
 static const volatile NT_SUMS_ROW nt_no_row SEC(".rodata.row");
 
+static __always_inline void nt_no_row_left(void)
+{
+	struct nt_counters *count = nt_count();
+
+	NT_COUNT(count, seen);
+	NT_COUNT(count, lost_map);
+}
+
 /*
  * The row of `key`, NULL if there is no room (counted). A fresh one has to be filled, then
  * nt_row_filled(). Sums are added to it atomically (__sync_fetch_and_add()).
  */
 static __always_inline NT_SUMS_ROW *nt_row(const NT_SUMS_KEY *key, bool *fresh)
 {
-	struct nt_counters *count;
 	NT_SUMS_ROW *row;
 	__u32 zero = 0;
 	void *sums;
@@ -54,9 +61,7 @@ static __always_inline NT_SUMS_ROW *nt_row(const NT_SUMS_KEY *key, bool *fresh)
 		row = bpf_map_lookup_elem(sums, key);
 	}
 	if (!row) {
-		count = nt_count();
-		NT_COUNT(count, seen);
-		NT_COUNT(count, lost_map);
+		nt_no_row_left();
 		return NULL;
 	}
 	*fresh = !((struct nt_sum *)row)->head.time;
@@ -77,6 +82,31 @@ static __always_inline void nt_row_filled(NT_SUMS_ROW *row)
 {
 	((struct nt_sum *)row)->head.out = !nt_filter(row);
 	nt_row_begun(row);
+}
+
+/*
+ * Where most rows are new: `new`, with its part of the sums, becomes the row of `key` (NULL), or is
+ * added to the one that is there. NULL too if there is no room (counted).
+ */
+static __always_inline NT_SUMS_ROW *nt_row_or(const NT_SUMS_KEY *key, NT_SUMS_ROW *new)
+{
+	NT_SUMS_ROW *row;
+	__u32 zero = 0;
+	void *sums;
+
+	sums = bpf_map_lookup_elem(&nt_sums, &zero);
+	if (!sums)
+		return NULL;
+	row = bpf_map_lookup_elem(sums, key);
+	if (row)
+		return row;
+	nt_row_filled(new);
+	if (!bpf_map_update_elem(sums, key, new, BPF_NOEXIST))
+		return NULL;
+	row = bpf_map_lookup_elem(sums, key);
+	if (!row)
+		nt_no_row_left();
+	return row;
 }
 
 /*

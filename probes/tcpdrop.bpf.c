@@ -55,7 +55,7 @@ int BPF_PROG(tcpdrop_read, struct sk_buff *skb, void *location, __u32 reason)
 	sk = (__u64)skb->sk;
 	if (!sk)
 		sk = receiving_socket(skb);
-	return on_drop(ctx, skb, (__u64)location, reason, sk, NT_PROBE);
+	return on_drop(ctx, skb, (__u64)location, reason, sk, NT_TYPED);
 }
 
 SEC("tp_btf/kfree_skb")
@@ -68,7 +68,7 @@ int BPF_PROG(tcpdrop_old, struct sk_buff *skb, void *location)
 		return 0;
 	if (!sk && now)
 		sk = now->sk;
-	return on_drop(ctx, skb, (__u64)location, 0, sk, NT_PROBE);
+	return on_drop(ctx, skb, (__u64)location, 0, sk, NT_TYPED);
 }
 
 /*
@@ -105,7 +105,7 @@ int BPF_PROG(tcpdrop_freed, struct sk_buff *skb)
 	state = NT_READ(NT_PROBE, sk->__sk_common.skc_state);
 	if (is_teardown(now, skb, state))
 		return 0;
-	return on_drop(ctx, skb, nt_caller(ctx, &__kfree_skb), 0, now->sk, NT_PROBE);
+	return on_drop(ctx, skb, nt_caller(ctx, &__kfree_skb), 0, now->sk, NT_TYPED);
 }
 
 /* tcp_conn_request() frees the packet as one that was used: nobody tells that it was dropped. */

@@ -22,28 +22,31 @@ static __always_inline __u32 netns_of(const struct net *net, enum nt_way way)
 }
 
 /*
- * sk_buff.dev is something else while TCP has the packet. Then the route tells the namespace, and
- * the device of what leaves, or came by loopback.
+ * The namespace of the packet's device, and that, NULL: unknown. sk_buff.dev is something else
+ * while TCP has the packet. Then the route tells the namespace, and the device of what leaves, or
+ * came by loopback.
  */
-static __always_inline void fill_device(struct tcpdrop_event *e, const struct sk_buff *skb,
-					bool leaving, enum nt_way way)
+static __always_inline __u32 netns_by_device(const struct net_device **named,
+					     const struct sk_buff *skb, bool leaving,
+					     enum nt_way way)
 {
 	const struct net_device *dev = NT_CAST(way, struct net_device, NT_READ(way, skb->dev));
-	int iif = NT_READ(way, skb->skb_iif);
+	const enum nt_way other = NT_OTHER(way);
 	const struct dst_entry *dst;
-	bool named = true;
 	__u32 netns;
 
-	netns = netns_of(NT_READ(way, dev->nd_net.net), way);
+	*named = dev;
+	netns = netns_of(NT_READ(way, dev->nd_net.net), other);
 	if (!netns) {
 		dst = NT_CAST(way, struct dst_entry, NT_READ(way, skb->_skb_refdst) & ~1ul);
-		dev = NT_READ(way, dst->dev);
-		netns = netns_of(NT_READ(way, dev->nd_net.net), way);
-		named = netns && (leaving || (int)NT_READ(way, dev->ifindex) == iif);
+		dev = NT_READ(other, dst->dev);
+		netns = netns_of(NT_READ(other, dev->nd_net.net), other);
+		*named = dev;
+		if (!netns || (!leaving && (int)NT_READ(other, dev->ifindex) !=
+						   (int)NT_READ(way, skb->skb_iif)))
+			*named = NULL;
 	}
-	e->head.netns = NT_FORGET(netns, nt_address(skb));
-	if (named)
-		nt_peek((__u32 *)e->dev, dev->name, way);
+	return NT_FORGET(netns, nt_address(skb));
 }
 
 /* Those before and after a connection are smaller, and have no protocol. */
@@ -58,43 +61,39 @@ static __always_inline bool is_tcp(const struct sock *sk, enum nt_way way)
 }
 
 /* A socket that stands for something else (a namespace's for answers) has other ports. */
-static __always_inline bool is_of(const struct sock *sk, const struct tcpdrop_event *e,
+static __always_inline bool is_of(const struct sock *sk, const struct nt_event *head,
 				  enum nt_way way)
 {
 	__u16 port = bpf_ntohs(NT_READ(way, sk->__sk_common.skc_dport));
 
 	if (NT_READ(way, sk->__sk_common.skc_state) == TCP_LISTEN)
-		return NT_READ(way, sk->__sk_common.skc_num) == e->head.lport;
-	return port && port == e->head.rport;
+		return NT_READ(way, sk->__sk_common.skc_num) == head->lport;
+	return port && port == head->rport;
 }
 
-static __always_inline void fill_ends(struct tcpdrop_event *e, const struct nt_packet *packet,
+static __always_inline void fill_ends(struct nt_event *head, const struct nt_packet *packet,
 				      bool leaving)
 {
-	e->head.ip = packet->ip;
-	e->head.lport = leaving ? packet->sport : packet->dport;
-	e->head.rport = leaving ? packet->dport : packet->sport;
-	__builtin_memcpy(e->head.laddr, leaving ? packet->saddr : packet->daddr, 16);
-	__builtin_memcpy(e->head.raddr, leaving ? packet->daddr : packet->saddr, 16);
-	__builtin_memcpy(e->saddr, packet->saddr, 16);
-	__builtin_memcpy(e->daddr, packet->daddr, 16);
-	e->sport = packet->sport;
-	e->dport = packet->dport;
-	e->flags = packet->flags;
+	head->ip = packet->ip;
+	head->lport = leaving ? packet->sport : packet->dport;
+	head->rport = leaving ? packet->dport : packet->sport;
+	__builtin_memcpy(head->laddr, leaving ? packet->saddr : packet->daddr, 16);
+	__builtin_memcpy(head->raddr, leaving ? packet->daddr : packet->saddr, 16);
 }
 
 /* What the socket knows of the ends, when the packet does not know them yet. */
-static __always_inline bool read_unsent(struct tcpdrop_event *e, struct nt_packet *packet,
+static __always_inline bool read_unsent(struct nt_event *head, struct nt_packet *packet,
 					const struct sk_buff *skb, const struct sock *sk,
 					enum nt_way way)
 {
-	__u8 state = NT_READ(way, sk->__sk_common.skc_state);
+	const enum nt_way other = NT_OTHER(way);
+	__u8 state = NT_READ(other, sk->__sk_common.skc_state);
 
 	if (state == TCP_TIME_WAIT || state == TCP_NEW_SYN_RECV || state == TCP_LISTEN ||
 	    !NT_READ(way, skb->transport_header))
 		return false;
-	nt_read_flow(&e->head, sk, bpf_htons(NT_READ(way, sk->__sk_common.skc_num)), way);
-	nt_read_unsent(packet, &e->head, skb, way);
+	nt_read_flow(head, sk, bpf_htons(NT_READ(other, sk->__sk_common.skc_num)), other);
+	nt_read_unsent(packet, head, skb, way);
 	return true;
 }
 
@@ -109,34 +108,33 @@ static __always_inline void forget(struct nt_packet *packet, __u64 unknown)
 	packet->ip = NT_FORGET(packet->ip, unknown);
 }
 
-/* `number`: the address of the packet's socket; 0: there is none. */
-static __always_inline bool fill(struct tcpdrop_event *e, const struct sk_buff *skb, __u64 number,
-				 enum nt_way way)
+/*
+ * The head of an event but for its time and owner, and the packet. `number`: the address of the
+ * packet's socket; 0: there is none, or the packet is not of its connection.
+ */
+static __always_inline bool look_at(struct nt_event *head, struct nt_packet *packet,
+				    const struct net_device **dev, const struct sk_buff *skb,
+				    __u64 *number, enum nt_way way)
 {
-	const struct sock *sk = NT_CAST(way, struct sock, number);
-	bool has_socket = number && is_tcp(sk, way);
+	const struct sock *sk = NT_CAST(way, struct sock, *number);
 	bool leaving = NT_READ(way, skb->sk) && !NT_READ(way, skb->skb_iif);
-	struct nt_packet packet = {};
+	const enum nt_way other = NT_OTHER(way);
 	const struct net *net;
 
-	if (!nt_read_packet(&packet, skb, way) &&
-	    !(has_socket && leaving && !NT_READ(way, skb->protocol) &&
-	      read_unsent(e, &packet, skb, sk, way)))
+	if (*number && !is_tcp(sk, other))
+		*number = 0;
+	if (!nt_read_packet(packet, skb, way) &&
+	    !(*number && leaving && !NT_READ(way, skb->protocol) &&
+	      read_unsent(head, packet, skb, sk, way)))
 		return false;
-	forget(&packet, nt_address(skb));
-	e->head.time = bpf_ktime_get_ns();
-	e->head.owner.uid = -1;
-	fill_ends(e, &packet, leaving);
-	fill_device(e, skb, leaving, way);
-	if (!has_socket)
+	forget(packet, nt_address(skb));
+	head->owner.uid = -1;
+	fill_ends(head, packet, leaving);
+	head->netns = netns_by_device(dev, skb, leaving, way);
+	if (!*number)
 		return true;
-	net = NT_READ(way, sk->__sk_common.skc_net.net);
-	e->head.netns = NT_READ(way, net->ns.inum);
-	if (is_of(sk, e, way)) {
-		e->state = NT_READ(way, sk->__sk_common.skc_state);
-		if (nt_params.want_owners)
-			nt_read_owner(&e->head, sk, nt_sock((const struct sock *)number), way);
-	}
+	net = NT_READ(other, sk->__sk_common.skc_net.net);
+	head->netns = NT_READ(other, net->ns.inum);
 	return true;
 }
 
@@ -170,54 +168,84 @@ static __always_inline bool is_old_noise(const struct nt_receiving *now, const s
 	       NT_READ(NT_PROBE, sk->__sk_common.skc_state) == TCP_CLOSE;
 }
 
-static __always_inline void count_drop(const struct tcpdrop_event *e)
-{
-	struct tcpdrop_flow key = { .reason = e->reason, .netns = e->head.netns,
-				    .sport = e->sport, .dport = e->dport };
-	struct tcpdrop_count *row;
-	bool fresh = false;
+struct drop {
+	__u64 reason, location;
+	__u32 code;
+};
 
-	__builtin_memcpy(key.saddr, e->saddr, sizeof(key.saddr));
-	__builtin_memcpy(key.daddr, e->daddr, sizeof(key.daddr));
-	row = nt_row(&key, &fresh);
-	if (!row)
+static __always_inline void count_drop(const struct sk_buff *skb, const struct drop *drop, __u64 sk,
+				       enum nt_way way)
+{
+	struct tcpdrop_count new = { .reason = drop->reason, .reason_code = drop->code,
+				     .drops = 1 }, *row;
+	struct tcpdrop_flow key = { .reason = drop->reason };
+	struct nt_event *head = &new.sum.head;
+	const struct net_device *dev;
+	struct nt_packet packet = {};
+
+	if (!look_at(head, &packet, &dev, skb, &sk, way))
 		return;
-	if (fresh) {
-		row->sum.head = e->head;
-		row->reason = e->reason;
-		row->reason_code = e->reason_code;
-		__builtin_memcpy(row->saddr, e->saddr, sizeof(row->saddr));
-		__builtin_memcpy(row->daddr, e->daddr, sizeof(row->daddr));
-		row->sport = e->sport;
-		row->dport = e->dport;
-		nt_row_filled(row);
-	}
-	__sync_fetch_and_add(&row->drops, 1);
+	key.netns = head->netns;
+	key.sport = new.sport = packet.sport;
+	key.dport = new.dport = packet.dport;
+	__builtin_memcpy(key.saddr, packet.saddr, 16);
+	__builtin_memcpy(key.daddr, packet.daddr, 16);
+	__builtin_memcpy(new.saddr, packet.saddr, 16);
+	__builtin_memcpy(new.daddr, packet.daddr, 16);
+	row = nt_row_or(&key, &new);
+	if (row)
+		__sync_fetch_and_add(&row->drops, 1);
 }
 
 /* `ctx` NULL: a kind of program that may not ask for the stack. */
-static __always_inline void emit(void *ctx, struct tcpdrop_event *e)
+static __always_inline void tell_drop(void *ctx, const struct sk_buff *skb, const struct drop *drop,
+				      __u64 number, enum nt_way way)
+{
+	struct tcpdrop_event e = { .reason = drop->reason, .location = drop->location,
+				   .reason_code = drop->code };
+	const struct sock *sk = NT_CAST(way, struct sock, number);
+	const enum nt_way other = NT_OTHER(way);
+	const struct net_device *dev;
+	struct nt_packet packet = {};
+
+	if (!look_at(&e.head, &packet, &dev, skb, &number, way))
+		return;
+	e.head.time = bpf_ktime_get_ns();
+	__builtin_memcpy(e.saddr, packet.saddr, 16);
+	__builtin_memcpy(e.daddr, packet.daddr, 16);
+	e.sport = packet.sport;
+	e.dport = packet.dport;
+	e.flags = packet.flags;
+	if (dev)
+		nt_peek((__u32 *)e.dev, dev->name, other);
+	if (number && is_of(sk, &e.head, other)) {
+		e.state = NT_READ(other, sk->__sk_common.skc_state);
+		if (nt_params.want_owners)
+			nt_read_owner(&e.head, sk, nt_sock((const struct sock *)number), other);
+	}
+	if (!ctx || nt_params.flags & TCPDROP_NO_STACK)
+		nt_emit(&e, sizeof(e));
+	else
+		nt_emit_stack(ctx, &e, sizeof(e));
+}
+
+static __always_inline int tell(void *ctx, const struct sk_buff *skb, const struct drop *drop,
+				__u64 sk, enum nt_way way)
 {
 	if (nt_params.flags & TCPDROP_COUNT)
-		count_drop(e);
-	else if (!ctx || nt_params.flags & TCPDROP_NO_STACK)
-		nt_emit(e, sizeof(*e));
+		count_drop(skb, drop, sk, way);
 	else
-		nt_emit_stack(ctx, e, sizeof(*e));
+		tell_drop(ctx, skb, drop, sk, way);
+	return 0;
 }
 
 static __always_inline int on_drop(void *ctx, const struct sk_buff *skb, __u64 location,
 				   __u32 reason, __u64 sk, enum nt_way way)
 {
-	struct tcpdrop_event e = {};
+	struct drop drop = { .reason = reason ? reason : location, .location = location,
+			     .code = reason };
 
-	if (!fill(&e, skb, sk, way))
-		return 0;
-	e.reason = reason ? reason : location;
-	e.reason_code = reason;
-	e.location = location;
-	emit(ctx, &e);
-	return 0;
+	return tell(ctx, skb, &drop, sk, way);
 }
 
 /*
@@ -232,17 +260,14 @@ static __always_inline bool told_before(const struct sk_buff *skb)
 static __always_inline int on_full(void *ctx, const struct sk_buff *skb, const struct sock *sk,
 				   enum tcpdrop_counter counter, enum nt_way way)
 {
-	struct tcpdrop_event e = { .reason = NT_NAME_OWN + counter };
+	struct drop drop = { .reason = NT_NAME_OWN + counter };
 
-	if (!fill(&e, skb, nt_address(sk), way))
-		return 0;
 	if (counter == TCPDROP_LISTEN_OVERFLOWS &&
 	    HAS_REASON(SKB_DROP_REASON_TCP_LISTEN_OVERFLOW)) {
-		e.reason_code = REASON(SKB_DROP_REASON_TCP_LISTEN_OVERFLOW);
-		e.reason = e.reason_code;
+		drop.code = REASON(SKB_DROP_REASON_TCP_LISTEN_OVERFLOW);
+		drop.reason = drop.code;
 	}
-	emit(ctx, &e);
-	return 0;
+	return tell(ctx, skb, &drop, nt_address(sk), way);
 }
 
 /* Which counter a SYN will add to, as tcp_conn_request() decides; TCPDROP_COUNTERS: none. */

@@ -3,8 +3,8 @@
 """What a tool takes from a load: with and without it in turn, medians of the pairs.
 
 The load is one stream of iperf3 over loopback, or with --packets small datagrams over a veth, in
-network namespaces of their own. In a guest started with --icount the figures repeat. Then, once more,
-the time that the tool's programs take by the kernel's own count (bpf_stats).
+network namespaces of their own, and with --refused too connect() to a closed port of loopback. In
+a guest started with --icount the figures repeat. Then, once more, the time that the tool's programs take by the kernel's own count (bpf_stats).
 """
 import argparse
 import json
@@ -75,8 +75,8 @@ def stream(spaces, args):
 def packets(spaces, args):
     """The same of packets."""
     near, far = spaces
-    done = json.loads(run("ip", "netns", "exec", near, args.packets, str(args.count),
-                          f"/run/netns/{far}", FAR))
+    target = ("refused", "127.0.0.1") if args.refused else (f"/run/netns/{far}", FAR)
+    done = json.loads(run("ip", "netns", "exec", near, args.packets, str(args.count), *target))
     return done["packets"] / done["seconds"], done["cpu_seconds"] * 1e9 / done["packets"], done["packets"]
 
 
@@ -115,6 +115,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--nettrace", required=True)
     parser.add_argument("--packets", help="the sender of packets, built from tests/bench/packets.c")
+    parser.add_argument("--refused", action="store_true", help="each a SYN that nobody waits for")
     parser.add_argument("--count", type=int, default=300000, help="how many of them")
     parser.add_argument("--pairs", type=int, default=9)
     parser.add_argument("--seconds", type=int, default=2)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """netqtop: packets and bytes of queues are those that the device counts."""
 import json
+import os
 import re
 import socket
 
@@ -93,6 +94,31 @@ def test_counts():
     equal(size, received[1] - 14 * received[0], "bytes received, without the Ethernet header")
     equal(trace.code, 0, "exit code")
     trace.check_sum()
+
+
+def test_many():
+    """More devices than there are places outside of the hash, from all CPUs: each has its own packets."""
+    space, devices, times = nt.Space(), 300, 3
+    space.sysctl("ipv6/conf/default/disable_ipv6", "1")
+    batch = f"{nt.temp_dir()}/batch"
+    with open(batch, "w") as file:
+        for i in range(0, devices, 2):
+            file.write(f"link add many{i} type veth peer name many{i + 1}\n"
+                       f"link set many{i} up\nlink set many{i + 1} up\n")
+    space.ip("-batch", batch)
+    with space:
+        sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+    trace = Trace("--json", "--stats", "--strict", "-i", 30, "--filter", "dir tx", spaces=[space])
+    cpus = os.sched_getaffinity(0)
+    for cpu in cpus:
+        os.sched_setaffinity(0, {cpu})
+        for i in range(devices):
+            for _ in range(times + (cpu == min(cpus)) * (i % 2)):
+                sock.sendto(bytes(12) + b"\x88\xb5" + bytes(20), (f"many{i}", 0))
+    os.sched_setaffinity(0, cpus)
+    found = {r["dev"]: r["b64"] for r in trace.stop().rows() if r["dev"] != "lo"}
+    equal(found, {f"many{i}": len(cpus) * times + i % 2 for i in range(devices)}, "packets of each device")
+    equal(trace.code, 0, "exit code")
 
 
 # Scene 16

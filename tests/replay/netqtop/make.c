@@ -17,10 +17,8 @@ static void put(struct recorder *rec, uint64_t second, uint32_t netns, const cha
 		.head = { .time = MAKE_TIME + second * MAKE_SECOND, .netns = netns },
 		.interval_ns = MAKE_SECOND,
 		.bytes = bytes,
-		.ifindex = 2,
-		.queue = queue,
+		.key = { .netns = netns, .ifindex = 2, .queue = queue, .dir = dir },
 		.queues = { queues, queues },
-		.dir = dir,
 	};
 	int i;
 
