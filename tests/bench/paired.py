@@ -4,7 +4,8 @@
 
 The load is one stream of iperf3 over loopback, or with --packets small datagrams over a veth, in
 network namespaces of their own, and with --refused too connect() to a closed port of loopback. In
-a guest started with --icount the figures repeat. Then, once more, the time that the tool's programs take by the kernel's own count (bpf_stats).
+a guest started with --icount the figures repeat. Then, once more, the time that the tool's
+programs take by the kernel's own count (bpf_stats).
 """
 import argparse
 import json
