@@ -57,13 +57,24 @@ done
 echo
 echo "this host ($(uname -r)), a stream of iperf3 over loopback"
 python3 -B "$here/paired.py" --nettrace "$nettrace" tcpsubnet
-echo
-echo "this host ($(uname -r)), small packets over a veth"
-python3 -B "$here/paired.py" --nettrace "$nettrace" --packets "$packets" netqtop
-for guest in ${GUESTS:-6.1}; do
+# paired LOAD TOOL: pairs of runs here and in guests
+paired() {
+	local load=$1 tool=$2
+
 	echo
-	echo "guest $guest, one CPU, small packets over a veth, instructions"
-	"$here/../vm/run.sh" --icount --share "$share" "$guest" -- \
-		python3 -B /share/bench/paired.py --nettrace /share/nettrace --packets /share/packets --count 5000 \
-		--pairs 3 netqtop || echo "guest $guest: not measured"
-done
+	echo "this host ($(uname -r)), $tool, small packets $load"
+	# shellcheck disable=SC2086
+	python3 -B "$here/paired.py" --nettrace "$nettrace" --packets "$packets" $load -- $tool
+	for guest in ${GUESTS:-6.1}; do
+		echo
+		echo "guest $guest, one CPU, $tool, small packets $load, instructions"
+		# shellcheck disable=SC2086
+		"$here/../vm/run.sh" --icount --share "$share" "$guest" -- \
+			python3 -B /share/bench/paired.py --nettrace /share/nettrace --packets /share/packets \
+			--pairs 3 $load --count 3000 -- $tool || echo "guest $guest: not measured"
+	done
+}
+
+paired "" netqtop
+paired "--refused --count 20000" "tcpdrop -c"
+paired "--refused --count 20000" "tcpdrop --no-stack"
