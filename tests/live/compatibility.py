@@ -50,13 +50,15 @@ def read(directories):
     return [found[name] for name in [*guests(), "native"] if name in found]
 
 
-def cell(run, tool, notes):
-    outcomes = {name: result for name, result in run["tests"].items() if name.split(".")[0] == tool}
+def cell(run, tool, notes, tests):
+    outcomes = {name: result for name, result in run["tests"].items() if name in tests and name.split(".")[0] == tool}
     if not outcomes:
         return "not run"
     passed = sum(outcome == "ok" for outcome, _ in outcomes.values())
     wrong = [name for name, (outcome, _) in outcomes.items() if outcome == "FAIL"]
-    text = f"{passed}" + (f", **{len(wrong)} failed**" if wrong else "")
+    there = sum(name.split(".")[0] == tool for name in tests)
+    text = f"{passed}" + (f" of {there}" if len(outcomes) < there else "") + \
+        (f", **{len(wrong)} failed**" if wrong else "")
     for name, (outcome, reason) in sorted(outcomes.items()):
         if outcome == "skip":
             note = notes.setdefault((name, reason), len(notes) + 1)
@@ -70,20 +72,21 @@ def tools():
 
 
 def page(runs):
-    notes = {}
+    notes, tests = {}, set(names())
     kernels = [run["kernel"] if run["kernel"] != "native" else "native " + run["release"].split("-")[0]
                for run in runs]
     yield "# Where it works\n\n"
     yield "Live tests that passed: real traffic, and values compared with somebody else's count. Made by\n"
-    yield "`tests/live/compatibility.py` from a run of `./dev.sh test --full`; a number in brackets is a\n"
-    yield "test that is not possible there, and why.\n\n"
+    yield "`tests/live/compatibility.py` from what runs of them wrote. `3 of 5`: the others were not run\n"
+    yield "there; `./dev.sh test --full` runs all. A number in brackets is a test that is not possible\n"
+    yield "there, and why.\n\n"
     yield mark() + "\n\n"
     yield "| | " + " | ".join(kernels) + " |\n|---" + "|---" * len(kernels) + "|\n"
     yield "| release | " + " | ".join(f"{run['release']} {run['machine']}" for run in runs) + " |\n"
-    rest = sorted({name.split(".")[0] for name in names()} - set(tools()))
+    rest = sorted({name.split(".")[0] for name in tests} - set(tools()))
     for tool in [*sorted(tools()), *rest]:
         label = f"[{tool}](tools/{tool}.md)" if tool in tools() else f"*{tool}*"
-        yield f"| {label} | " + " | ".join(cell(run, tool, notes) for run in runs) + " |\n"
+        yield f"| {label} | " + " | ".join(cell(run, tool, notes, tests) for run in runs) + " |\n"
     if rest:
         yield f"\n*{'*, *'.join(rest)}*: what all tools share.\n"
     if notes:
