@@ -75,7 +75,9 @@ enum nt_way { NT_DIRECT, NT_PROBE, NT_TYPED };
 
 /*
  * NT_TYPED is for kernels that know the type of the first pointer but cannot be told that of others
- * (bpf_rdonly_cast() below): those are read this way.
+ * (bpf_rdonly_cast() below): those are read this way. Nor may a direct load fail there: in a program
+ * that has functions, the kernel dies of it ("bpf: ensure main program has an extable", in 6.4 and
+ * the stable releases of June 2023; not in 5.10).
  */
 #define NT_OTHER(way) ((way) == NT_TYPED ? NT_PROBE : (way))
 

@@ -36,7 +36,7 @@ static __always_inline __u32 netns_by_device(const struct net_device **named,
 	__u32 netns;
 
 	*named = dev;
-	netns = netns_of(NT_READ(way, dev->nd_net.net), other);
+	netns = netns_of(NT_READ(other, dev->nd_net.net), other);
 	if (!netns) {
 		dst = NT_CAST(way, struct dst_entry, NT_READ(way, skb->_skb_refdst) & ~1ul);
 		dev = NT_READ(other, dst->dev);
