@@ -129,6 +129,11 @@ bool host_takes_one_more(uint32_t version)
 	return version >= HOST_VERSION(6, 13, 0);
 }
 
+bool host_survives_faults(uint32_t version)
+{
+	return version >= HOST_VERSION(6, 3, 9); /* older ones have nothing that may load anywhere */
+}
+
 bool host_locks_maps(uint32_t version)
 {
 	return version < HOST_VERSION(5, 11, 0);

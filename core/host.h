@@ -45,6 +45,13 @@ uint32_t host_version(const char *root);
  */
 bool host_takes_one_more(uint32_t version);
 
+/*
+ * A direct load from a bad address fails and no more. Before ("bpf: ensure main program has an
+ * extable", 6.4 and the stable releases of June 2023) the kernel may die of it if the program has
+ * functions.
+ */
+bool host_survives_faults(uint32_t version);
+
 /* Maps count as locked memory (RLIMIT_MEMLOCK), for root too: until 5.11 (97306be45fbe). */
 bool host_locks_maps(uint32_t version);
 

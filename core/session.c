@@ -333,6 +333,7 @@ static int open_probe(struct session *s, int i, struct probe_config *config)
 	config->params.want_owners = wants_owners(opts, i);
 	config->params.each_row = session_asks_each(opts, i);
 	config->owners = keeper(opts) >= 0;
+	config->params.casts = host_survives_faults(host_version(""));
 	config->params.one_more = host_takes_one_more(host_version(""));
 	config->params.want_mntns = opts->want_mntns;
 	config->params.n_cgroups = opts->n_cgroups;

@@ -163,7 +163,7 @@ struct nt_params {
 	__u8 pinned;         /* NT_PINNED_*: the maps of others that a row's owner must be in */
 	__u8 each_row;       /* the filter looks at a column with COL_EACH */
 	__u8 one_more;       /* host_takes_one_more() (core/host.h) */
-	__u8 pad[1];
+	__u8 casts;          /* host_survives_faults() (core/host.h) */
 };
 
 /*

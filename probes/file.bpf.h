@@ -7,7 +7,7 @@
 #ifndef NT_FILE_BPF_H
 #define NT_FILE_BPF_H
 
-#include "kernel.h"
+#include "event.bpf.h"
 
 #define NT_LINK_STEPS 64 /* parts of a path and mounts on its way; what is above is left out */
 #define NT_NAME_MAX 256  /* NAME_MAX and a NUL */

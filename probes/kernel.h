@@ -75,9 +75,8 @@ enum nt_way { NT_DIRECT, NT_PROBE, NT_TYPED };
 
 /*
  * NT_TYPED is for kernels that know the type of the first pointer but cannot be told that of others
- * (bpf_rdonly_cast() below): those are read this way. Nor may a direct load fail there: in a program
- * that has functions, the kernel dies of it ("bpf: ensure main program has an extable", in 6.4 and
- * the stable releases of June 2023; not in 5.10).
+ * (bpf_rdonly_cast() below): those are read this way. Nor may a direct load fail there, see
+ * host_survives_faults() (core/host.h).
  */
 #define NT_OTHER(way) ((way) == NT_TYPED ? NT_PROBE : (way))
 
@@ -99,7 +98,7 @@ enum nt_way { NT_DIRECT, NT_PROBE, NT_TYPED };
 extern void *bpf_rdonly_cast(void *obj, __u32 btf_id) __ksym __attribute__((weak));
 
 #define NT_CAST(way, type, pointer)                                                                \
-	((type *)((way) == NT_DIRECT ?                                                             \
+	((type *)((way) == NT_DIRECT && nt_params.casts ?                                          \
 			  bpf_rdonly_cast((void *)(pointer), bpf_core_type_id_kernel(type)) :      \
 			  (void *)(pointer)))
 

@@ -223,6 +223,8 @@ static void versions(void **state)
 	assert_false(host_takes_one_more(HOST_VERSION(6, 11, 200)));
 	assert_true(host_takes_one_more(HOST_VERSION(6, 12, 118)));
 	assert_true(host_takes_one_more(HOST_VERSION(6, 18, 0)));
+	assert_false(host_survives_faults(HOST_VERSION(6, 2, 16)));
+	assert_true(host_survives_faults(HOST_VERSION(6, 12, 11)));
 	assert_true(host_locks_maps(HOST_VERSION(5, 10, 300)));
 	assert_false(host_locks_maps(HOST_VERSION(5, 11, 0)));
 }
