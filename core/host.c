@@ -131,7 +131,7 @@ bool host_takes_one_more(uint32_t version)
 
 bool host_survives_faults(uint32_t version)
 {
-	return version >= HOST_VERSION(6, 3, 9); /* older ones have nothing that may load anywhere */
+	return version >= HOST_VERSION(6, 3, 9); /* before 6.2 there are no casts */
 }
 
 bool host_locks_maps(uint32_t version)
