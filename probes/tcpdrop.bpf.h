@@ -110,7 +110,7 @@ static __always_inline void forget(struct nt_packet *packet, __u64 unknown)
 
 /*
  * The head of an event but for its time and owner, and the packet. `number`: the address of the
- * packet's socket; 0: there is none, or the packet is not of its connection.
+ * packet's socket; 0: there is none, and it becomes 0 when that is not one of TCP.
  */
 static __always_inline bool look_at(struct nt_event *head, struct nt_packet *packet,
 				    const struct net_device **dev, const struct sk_buff *skb,

@@ -637,7 +637,10 @@ def test_many_forms():
     stats = [trace.stats() for trace in traces.values()]
     for each in stats:
         equal((each["lost_buffer"], each["lost_map"], each["missed"]), (0, 0, 0), "losses")
-    equal([len(found) for found in rows], [10 * count + 2] * 3, f"rows in each form ({stats})")
+    # Two CPUs may make a child of one handshake each; the second one never gets any further.
+    ended = [row for row in rows[0] if (row["old_state"], row["new_state"]) == ("SYN_RECV", "CLOSE")]
+    equal([len(found) for found in rows], [10 * count + 2 + 2 * len(ended)] * 3,
+          f"rows in each form ({stats})")
 
 
 def test_many_open():
