@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/utsname.h>
 #include <unistd.h>
+
 static FILE *open_below(const char *root, const char *path)
 {
 	char whole[PATH_MAX];

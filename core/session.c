@@ -44,6 +44,7 @@ struct session {
 	int n_probes;
 	struct bpf_insn *filters[SESSION_MAX_TOOLS];
 	struct readings readings;
+	uint32_t kernel; /* host_version() */
 	uint64_t start; /* ns, CLOCK_MONOTONIC */
 	int64_t offset; /* CLOCK_REALTIME - CLOCK_MONOTONIC */
 	struct ring_buffer *ring;
@@ -161,7 +162,7 @@ static int open_failed(struct session *s, const struct probe *probe, int err, in
 	size_t at = 0;
 	int a;
 
-	if (err == -EPERM && host_locks_maps(host_version("")) &&
+	if (err == -EPERM && host_locks_maps(s->kernel) &&
 	    !caps_has(caps_held(), CAPS_SYS_RESOURCE))
 		return fault_set(s->fault, EXIT_PRIVILEGE,
 				 "not enough privilege: CAP_SYS_RESOURCE missing; on this kernel "
@@ -333,8 +334,8 @@ static int open_probe(struct session *s, int i, struct probe_config *config)
 	config->params.want_owners = wants_owners(opts, i);
 	config->params.each_row = session_asks_each(opts, i);
 	config->owners = keeper(opts) >= 0;
-	config->params.casts = host_survives_faults(host_version(""));
-	config->params.one_more = host_takes_one_more(host_version(""));
+	config->params.casts = host_survives_faults(s->kernel);
+	config->params.one_more = host_takes_one_more(s->kernel);
 	config->params.want_mntns = opts->want_mntns;
 	config->params.n_cgroups = opts->n_cgroups;
 	config->params.pinned = pinned_bits(opts);
@@ -837,6 +838,7 @@ static struct session *new_session(const struct session_opts *opts, struct fault
 	}
 	s->opts = opts;
 	s->fault = fault;
+	s->kernel = host_version("");
 	s->readings = (struct readings){ .opts = opts, .rows = &s->rows,
 					 .recorder = &s->recorder, .stats = &s->stats,
 					 .fault = fault };

@@ -42,17 +42,23 @@ static __always_inline void nt_no_row_left(void)
 	NT_COUNT(count, lost_map);
 }
 
+/* The half that rows are added to now. */
+static __always_inline void *nt_sums_now(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&nt_sums, &zero);
+}
+
 /*
  * The row of `key`, NULL if there is no room (counted). A fresh one has to be filled, then
  * nt_row_filled(). Sums are added to it atomically (__sync_fetch_and_add()).
  */
 static __always_inline NT_SUMS_ROW *nt_row(const NT_SUMS_KEY *key, bool *fresh)
 {
+	void *sums = nt_sums_now();
 	NT_SUMS_ROW *row;
-	__u32 zero = 0;
-	void *sums;
 
-	sums = bpf_map_lookup_elem(&nt_sums, &zero);
 	if (!sums)
 		return NULL;
 	row = bpf_map_lookup_elem(sums, key);
@@ -90,11 +96,9 @@ static __always_inline void nt_row_filled(NT_SUMS_ROW *row)
  */
 static __always_inline NT_SUMS_ROW *nt_row_or(const NT_SUMS_KEY *key, NT_SUMS_ROW *new)
 {
+	void *sums = nt_sums_now();
 	NT_SUMS_ROW *row;
-	__u32 zero = 0;
-	void *sums;
 
-	sums = bpf_map_lookup_elem(&nt_sums, &zero);
 	if (!sums)
 		return NULL;
 	row = bpf_map_lookup_elem(sums, key);

@@ -17,6 +17,7 @@ from report import check, close, skip
 
 PATIENCE = 30  # seconds until a shell that says nothing has failed
 
+
 def run(*args):
     done = subprocess.run([binary, *args], capture_output=True, text=True, timeout=60)
     return done.stdout if not done.returncode else f"exit code {done.returncode}: {done.stderr}"

@@ -14,6 +14,7 @@ import tempfile
 
 from report import check, close, skip
 
+
 def run(*command, **more):
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False,
                           stdin=subprocess.DEVNULL, **more)

@@ -26,6 +26,7 @@ VALUES = {
 # Those that have to be another one: a cgroup that every host has.
 SPECIAL = {("tcptop", "-c"): "/", ("tcptop", "--cgroup"): "/"}
 
+
 def run(*args):
     done = subprocess.run([binary, *args], capture_output=True, text=True, timeout=60, check=False,
                           stdin=subprocess.DEVNULL)

@@ -39,6 +39,7 @@ OWN = {
     "sofdsnoop": "action sock_fd socket fd name",
 }
 
+
 def run(*args, executable=None):
     env = {name: value for name,
            value in os.environ.items() if name not in ("ARGP_HELP_FMT", "POSIXLY_CORRECT")}
