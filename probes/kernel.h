@@ -159,11 +159,20 @@ enum {
 #define EALREADY 114
 #define EINPROGRESS 115
 
+/* The path that the verifier walks first: what it wrote may be anything to the one it walks then. */
+#define nt_likely(condition) __builtin_expect(!!(condition), 1)
+
 /*
  * A function that the verifier walks once by itself, not on each path that leads there. It knows
  * nothing of the arguments, which have to be numbers, and the caller nothing of the result.
  */
 #define NT_GLOBAL __attribute__((noinline))
+
+/*
+ * What may be handed pointers: the verifier walks it for each call, but behind it goes on with one
+ * state for all of its paths, not with one for each.
+ */
+#define NT_CALLED static __attribute__((noinline, unused))
 
 /*
  * The verifier walks what follows a branch once for each constant that the branch left behind, if a

@@ -180,8 +180,6 @@ NT_GLOBAL int nt_on_listen_key(__u64 from, __u64 addr0, __u64 addr1, int newstat
 	words[2] = addr1;
 	if (newstate == TCP_LISTEN)
 		nt_listens(&key);
-	else if (newstate == TCP_CLOSE && bpf_map_delete_elem(&nt_listeners, &key))
-		nt_leaves_port_0(&key, false);
 	if (newstate != TCP_SYN_RECV || bpf_map_lookup_elem(&nt_listeners, &key))
 		return 0;
 	nt_any_addr(&key);
@@ -201,20 +199,33 @@ static __always_inline __u16 nt_listen_port(const struct sock *sk)
 	return tp ? bpf_ntohs(tp->inet_conn.icsk_inet.inet_sport) : 0;
 }
 
-/*
- * LISTEN: one begins; SYN_RECV: a child is born, which has its port; CLOSE: one is destroyed. Not
- * before: its children in the queue leave after it.
- */
+static __always_inline void nt_fill_listener(struct nt_listener *key, const struct sock *sk,
+					     __u16 port)
+{
+	key->netns = sk->__sk_common.skc_net.net->ns.inum;
+	key->port = NT_FORGET(port, nt_address(sk));
+	key->family = sk->__sk_common.skc_family;
+	nt_fill_laddr(key->addr, sk);
+}
+
+/* LISTEN: one begins; SYN_RECV: a child is born, which has its port. */
 static __always_inline void nt_on_listener(const struct sock *sk, int newstate)
 {
-	struct nt_listener key = { .family = sk->__sk_common.skc_family };
+	struct nt_listener key = {};
 	__u64 *words = (__u64 *)&key;
 
-	key.netns = sk->__sk_common.skc_net.net->ns.inum;
-	key.port = NT_FORGET(newstate == TCP_LISTEN ? sk->__sk_common.skc_num : nt_listen_port(sk),
-			     nt_address(sk));
-	nt_fill_laddr(key.addr, sk);
+	nt_fill_listener(&key, sk, sk->__sk_common.skc_num);
 	nt_on_listen_key(words[0], words[1], words[2], newstate);
+}
+
+/* It is destroyed. Not before: its children in the queue leave after it. */
+static __always_inline void nt_forget_listener(const struct sock *sk)
+{
+	struct nt_listener key = {};
+
+	nt_fill_listener(&key, sk, nt_listen_port(sk));
+	if (bpf_map_delete_elem(&nt_listeners, &key))
+		nt_leaves_port_0(&key, false);
 }
 
 /* Transitions that make nothing known of a socket's owner. */
@@ -282,13 +293,12 @@ static __always_inline void nt_update(struct nt_sock *s, int oldstate, int newst
 		nt_current(&s->owner, claim);
 }
 
-static __always_inline void nt_on_listen(const struct sock *sk, int oldstate, int newstate)
+NT_CALLED int nt_on_listen(const struct sock *sk, int oldstate, int newstate)
 {
-	if (newstate == TCP_LISTEN)
-		nt_claim(sk, NT_OWNER_LISTEN);
-	else if (oldstate != TCP_LISTEN || newstate != TCP_SYN_RECV || !nt_listens_unbound())
-		return;
-	nt_on_listener(sk, newstate);
+	if (newstate == TCP_LISTEN ||
+	    (oldstate == TCP_LISTEN && newstate == TCP_SYN_RECV && nt_listens_unbound()))
+		nt_on_listener(sk, newstate);
+	return 0;
 }
 
 static __always_inline enum nt_owner_how nt_claim_of(const struct sock *sk, int oldstate,
@@ -296,26 +306,27 @@ static __always_inline enum nt_owner_how nt_claim_of(const struct sock *sk, int 
 {
 	if (newstate == TCP_SYN_SENT && nt_params.keep_owners)
 		return NT_OWNER_CONNECT;
-	if (nt_params.keep_owners == NT_KEEP_ALL && oldstate != TCP_LISTEN && nt_in_task(sk) &&
+	if (nt_params.keep_owners != NT_KEEP_ALL)
+		return NT_OWNER_NONE;
+	if (newstate == TCP_LISTEN)
+		return NT_OWNER_LISTEN;
+	if (oldstate != TCP_LISTEN && nt_in_task(sk) &&
 	    (newstate == TCP_FIN_WAIT1 || newstate == TCP_LAST_ACK || newstate == TCP_CLOSE))
 		return NT_OWNER_IO;
 	return NT_OWNER_NONE;
 }
 
 /*
- * What is known of `sk` after this transition, or NULL. `mark`: see nt_is_done(); 0: none. One
- * look-up for all of it.
+ * Called on every transition of a TCP socket that a tool looks at, before it does: what is known of
+ * the socket now, or NULL. It is done with this state, see nt_is_done(). One look-up for all of it.
  */
-static __always_inline struct nt_sock *nt_on_state_mark(const struct sock *sk, int oldstate,
-							int newstate, __u32 mark)
+NT_CALLED struct nt_sock *nt_on_state(const struct sock *sk, int oldstate, int newstate)
 {
 	__u64 key = nt_address(sk);
 	enum nt_owner_how claim;
 	struct nt_sock *s;
 	bool begins;
 
-	if (!nt_params.keep_owners && !mark)
-		return NULL;
 	if (nt_params.keep_owners == NT_KEEP_ALL)
 		nt_on_listen(sk, NT_FORGET(oldstate, key), NT_FORGET(newstate, key));
 	claim = nt_claim_of(sk, NT_FORGET(oldstate, key), NT_FORGET(newstate, key));
@@ -323,34 +334,27 @@ static __always_inline struct nt_sock *nt_on_state_mark(const struct sock *sk, i
 	s = nt_sock(sk);
 	if (s) {
 		nt_update(s, NT_FORGET(oldstate, key), NT_FORGET(newstate, key), claim);
-		if (mark)
-			s->done[nt_params.tool & (NT_MAX_TOOLS - 1)] = mark;
+		s->done[nt_params.tool & (NT_MAX_TOOLS - 1)] = newstate;
 		return s;
 	}
 	/* Also of a connect() that began before us. */
 	newstate = NT_FORGET(newstate, key);
 	begins = newstate == TCP_SYN_SENT ? nt_params.keep_owners : newstate == TCP_ESTABLISHED &&
 						      nt_params.keep_owners == NT_KEEP_ALL;
-	if (begins || claim || mark)
-		nt_remember_key(key, begins ? bpf_ktime_get_ns() : 0,
-				newstate == TCP_SYN_SENT ||
-					(begins && NT_FORGET(oldstate, key) == TCP_SYN_SENT),
-				claim, mark);
+	nt_remember_key(key, begins ? bpf_ktime_get_ns() : 0,
+			newstate == TCP_SYN_SENT ||
+				(begins && NT_FORGET(oldstate, key) == TCP_SYN_SENT),
+			claim, newstate);
 	s = nt_sock(sk);
 	if (s)
-		s->listened = NT_FORGET(oldstate, key) == TCP_LISTEN && newstate == TCP_CLOSE;
+		s->listened = newstate == TCP_LISTEN ||
+			      (NT_FORGET(oldstate, key) == TCP_LISTEN && newstate == TCP_CLOSE);
 	return s;
-}
-
-/* Called on every transition of a TCP socket, before the tool looks at it. */
-static __always_inline void nt_on_state(const struct sock *sk, int oldstate, int newstate)
-{
-	nt_on_state_mark(sk, oldstate, newstate, 0);
 }
 
 /*
  * NAME and NAME_again, of which the second does the same where the kernel skipped the first. They
- * do what nt_on_state() and nt_done() do, then on_state(sk, s, oldstate, newstate); `s`: what is
+ * do what nt_on_state() does, then on_state(sk, s, oldstate, newstate); `s`: what is
  * known of the socket, or NULL. The second calls the first by a map: so the verifier walks the body
  * once, not twice, and it may run within itself. What the first did last on this CPU it leaves in
  * the counters, which is cheaper to look at than the socket's mark.
@@ -386,8 +390,7 @@ static __always_inline bool nt_is_first_done(const struct sock *sk, int newstate
 			return 0;                                                                  \
 		oldstate = NT_FORGET(oldstate, nt_address(sk));                                    \
 		newstate = NT_FORGET(newstate, nt_address(sk));                                    \
-		on_state(sk, nt_on_state_mark(sk, oldstate, newstate, newstate), oldstate,         \
-			 newstate);                                                                \
+		on_state(sk, nt_on_state(sk, oldstate, newstate), oldstate, newstate);               \
 		nt_was_first(sk, newstate);                                                        \
 		return 0;                                                                          \
 	}                                                                                          \
@@ -444,10 +447,10 @@ static __always_inline void nt_read_owner(struct nt_event *e, const struct sock 
 		e->owner.uid = -1;
 }
 
-static __always_inline void nt_fill_owner(struct nt_event *e, const struct sock *sk,
-					  const struct nt_sock *s)
+NT_CALLED int nt_fill_owner(struct nt_event *e, const struct sock *sk, const struct nt_sock *s)
 {
 	nt_read_owner(e, sk, s, NT_DIRECT);
+	return 0;
 }
 
 /*
@@ -495,7 +498,7 @@ int BPF_PROG(nt_destroy_tp, struct sock *sk)
 	if (nt_params.keep_owners == NT_KEEP_ALL && sk->sk_max_ack_backlog) {
 		s = nt_sock(sk);
 		if (s && s->listened)
-			nt_on_listener(sk, TCP_CLOSE);
+			nt_forget_listener(sk);
 	}
 	bpf_map_delete_elem(&nt_socks, &key);
 	key = sk->__sk_common.skc_cookie.counter;

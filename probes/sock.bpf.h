@@ -127,9 +127,10 @@ static __always_inline void nt_fill_raddr(__u8 *to, const struct sock *sk)
 	nt_read_raddr(to, sk, NT_DIRECT);
 }
 
-static __always_inline void nt_fill_flow(struct nt_event *e, const struct sock *sk, __be16 sport)
+NT_CALLED int nt_fill_flow(struct nt_event *e, const struct sock *sk, __be16 sport)
 {
 	nt_read_flow(e, sk, sport, NT_DIRECT);
+	return 0;
 }
 
 #endif

@@ -79,14 +79,24 @@ static __always_inline void session_end(struct sock *sk, const struct nt_sock *s
 {
 	const struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
 	struct tcplife_event e = { .head.time = bpf_ktime_get_ns() };
-	__u64 birth = NT_FORGET(s ? s->birth : 0, e.head.time);
-	__u32 active = NT_FORGET(s ? s->active : 0, e.head.time);
+	__u64 birth = 0;
+	__u32 active = 0;
 
+	/* First, and all at once: behind it the verifier need not tell the two paths apart. */
+	if (nt_likely(s)) {
+		birth = s->birth;
+		active = s->active;
+		e.head.owner = s->owner;
+	}
+	birth = NT_FORGET(birth, e.head.time);
+	active = NT_FORGET(active, e.head.time);
 	/* A child that died before its handshake was complete was never a session. */
-	if (!tp || oldstate == TCP_LISTEN || (oldstate == TCP_SYN_RECV && !birth))
+	if (!tp || NT_FORGET(oldstate, e.head.time) == TCP_LISTEN ||
+	    (NT_FORGET(oldstate, e.head.time) == TCP_SYN_RECV && !birth))
 		return;
 	nt_fill_flow(&e.head, sk, tp->inet_conn.icsk_inet.inet_sport);
-	nt_fill_owner(&e.head, sk, s);
+	if (!e.head.owner.how)
+		nt_fill_owner(&e.head, sk, NULL);
 	e.partial = !birth;
 	e.duration_ns = e.head.time - (birth ? birth : nt_params.start);
 	e.tx_bytes = tx_payload(tp, oldstate, birth ? active : SYN_UNKNOWN);

@@ -18,17 +18,21 @@ enum { DONE_ACCEPT = 0x40, DONE_CLOSE };
 /* Who sees close(). */
 enum closes { CLOSE_BY_CALL, CLOSE_BY_STATE };
 
-static __always_inline void send(const struct sock *sk, __be16 sport, enum tcptracer_type type,
-				 enum nt_way way)
+/* `s`: what is known of the socket, or NULL. */
+static __always_inline void send(const struct sock *sk, const struct nt_sock *s, __be16 sport,
+				 enum tcptracer_type type, enum nt_way way)
 {
-	struct tcptracer_event e = { .head.time = bpf_ktime_get_ns(), .type = type };
+	struct tcptracer_event stack, *e = nt_begin(&stack, sizeof(stack));
 
-	nt_read_flow(&e.head, sk, sport, way);
+	if (!e)
+		return;
+	*e = (struct tcptracer_event){ .head.time = bpf_ktime_get_ns(), .type = type };
+	nt_read_flow(&e->head, sk, sport, way);
 	if (nt_is_tcp(sk, way))
-		nt_read_owner(&e.head, sk, nt_sock(sk), way);
+		nt_read_owner(&e->head, sk, s, way);
 	else /* the map does not have MPTCP's own sockets */
-		nt_current(&e.head.owner, NT_OWNER_ACCEPT);
-	nt_emit(&e, sizeof(e));
+		nt_current(&e->head.owner, NT_OWNER_ACCEPT);
+	nt_send(e, sizeof(*e));
 }
 
 /* A child is born in SYN_RECV; a socket that connects gets there when its peer connects too. */
@@ -53,38 +57,41 @@ static __always_inline bool is_closed(const struct sock *sk, const struct tcp_so
 	       !(sk->sk_shutdown & SEND_SHUTDOWN);
 }
 
-static __always_inline int on_state(struct sock *sk, int oldstate, int newstate,
-				    enum nt_turn turn, enum closes closes)
+static __always_inline bool wants(const struct sock *sk, int oldstate, int newstate)
 {
-	const struct tcp_sock *tp;
-	bool open, connect;
-
-	if (sk->sk_protocol != IPPROTO_TCP || nt_tells_nothing(oldstate, newstate) ||
-	    nt_is_done(sk, newstate, turn))
-		return 0;
-	tp = bpf_skc_to_tcp_sock(sk);
-	connect = connects(nt_sock(sk), oldstate);
-	open = oldstate == TCP_ESTABLISHED || oldstate == TCP_CLOSE_WAIT ||
-	       (oldstate == TCP_SYN_RECV && !connect && sk->sk_socket);
-	nt_on_state(sk, oldstate, newstate);
-	if (tp && newstate == TCP_ESTABLISHED && connect)
-		send(sk, tp->inet_conn.icsk_inet.inet_sport, TCPTRACER_CONNECT, NT_DIRECT);
-	else if (tp && newstate != TCP_ESTABLISHED && open && is_closed(sk, tp, newstate, closes))
-		send(sk, tp->inet_conn.icsk_inet.inet_sport, TCPTRACER_CLOSE, NT_DIRECT);
-	nt_done(sk, newstate);
-	return 0;
+	return sk->sk_protocol == IPPROTO_TCP && !nt_tells_nothing(oldstate, newstate);
 }
 
-#define STATE_PROGRAM(name, turn, closes)                                                          \
-	SEC("tp_btf/inet_sock_set_state")                                                          \
-	int BPF_PROG(name, struct sock *sk, int oldstate, int newstate)                            \
-	{                                                                                          \
-		return on_state(sk, oldstate, newstate, turn, closes);                             \
-	}
-STATE_PROGRAM(tcptracer_state, NT_FIRST, CLOSE_BY_CALL)
-STATE_PROGRAM(tcptracer_state_again, NT_SECOND, CLOSE_BY_CALL)
-STATE_PROGRAM(tcptracer_ends, NT_FIRST, CLOSE_BY_STATE)
-STATE_PROGRAM(tcptracer_ends_again, NT_SECOND, CLOSE_BY_STATE)
+static __always_inline void on_state(struct sock *sk, const struct nt_sock *s, int oldstate,
+				     int newstate, enum closes closes)
+{
+	const struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+	bool connect = connects(s, oldstate), open;
+
+	open = oldstate == TCP_ESTABLISHED || oldstate == TCP_CLOSE_WAIT ||
+	       (oldstate == TCP_SYN_RECV && !connect && sk->sk_socket);
+	if (!tp)
+		return;
+	if (newstate == TCP_ESTABLISHED ? !connect : !open || !is_closed(sk, tp, newstate, closes))
+		return;
+	send(sk, s, tp->inet_conn.icsk_inet.inet_sport,
+	     newstate == TCP_ESTABLISHED ? TCPTRACER_CONNECT : TCPTRACER_CLOSE, NT_DIRECT);
+}
+
+static __always_inline void on_state_only(struct sock *sk, const struct nt_sock *s, int oldstate,
+					  int newstate)
+{
+	on_state(sk, s, oldstate, newstate, CLOSE_BY_STATE);
+}
+
+static __always_inline void on_state_too(struct sock *sk, const struct nt_sock *s, int oldstate,
+					 int newstate)
+{
+	on_state(sk, s, oldstate, newstate, CLOSE_BY_CALL);
+}
+
+NT_STATE_PROGRAMS(tcptracer_state, wants, on_state_too)
+NT_STATE_PROGRAMS(tcptracer_ends, wants, on_state_only)
 
 /*
  * Of a socket in CLOSE only what it has received tells whether it was ever established:
@@ -114,7 +121,8 @@ static __always_inline int on_close(const struct sock *sk, const struct tcp_sock
 	if (!was_open(sk, tp, way) || nt_is_done(sk, DONE_CLOSE, turn))
 		return 0;
 	nt_claim(sk, NT_OWNER_IO);
-	send(sk, NT_READ(way, tp->inet_conn.icsk_inet.inet_sport), TCPTRACER_CLOSE, way);
+	send(sk, nt_sock(sk), NT_READ(way, tp->inet_conn.icsk_inet.inet_sport), TCPTRACER_CLOSE,
+	     way);
 	nt_done(sk, DONE_CLOSE);
 	return 0;
 }
@@ -141,13 +149,13 @@ static __always_inline int on_accept(const struct sock *sk, __be16 sport, enum n
 {
 	if (!nt_is_tcp(sk, way)) {
 		if (turn == NT_FIRST && nt_is_stream(sk, way))
-			send(sk, sport, TCPTRACER_ACCEPT, way);
+			send(sk, NULL, sport, TCPTRACER_ACCEPT, way);
 		return 0;
 	}
 	if (nt_is_done(sk, DONE_ACCEPT, turn))
 		return 0;
 	nt_claim(sk, NT_OWNER_ACCEPT);
-	send(sk, sport, TCPTRACER_ACCEPT, way);
+	send(sk, nt_sock(sk), sport, TCPTRACER_ACCEPT, way);
 	nt_done(sk, DONE_ACCEPT);
 	return 0;
 }
