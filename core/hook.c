@@ -6,11 +6,14 @@
 #include "hook.h"
 
 #include <bpf/bpf.h>
+#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <linux/bpf.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "abi.h"
 #include "kbtf.h"
 
 static const struct {
@@ -26,8 +29,18 @@ static const struct {
 static struct {
 	bool registered;
 	struct kbtf *kbtf;
-	bool due; /* something was noted since the last pass */
+	bool due;        /* something was noted since the last pass */
+	bool found;      /* there was a pass */
+	struct btf *btf; /* of the kernel, where there was none */
+	const char *lacks; /* hook_lacks() */
 } hooks;
+
+#define NAME_OF(name) #name,
+static const char *const type_names[] = { NT_KERNEL_TYPES(NAME_OF) };
+static const char *const kfunc_names[] = {
+	[NT_RDONLY_CAST] = "bpf_rdonly_cast",
+	[NT_CAST_TO_KERN_CTX] = "bpf_cast_to_kern_ctx",
+};
 
 /* What it is attached to, NULL: it is no program of these. */
 static const char *target_of(const struct bpf_program *program)
@@ -43,13 +56,62 @@ static const char *target_of(const struct bpf_program *program)
 	return NULL;
 }
 
+static uint32_t id_of(const char *name, uint32_t kind)
+{
+	char plain[64];
+	int id;
+
+	if (hooks.found)
+		return kbtf_id(hooks.kbtf, name);
+	if (!hooks.btf)
+		hooks.btf = btf__load_vmlinux_btf();
+	snprintf(plain, sizeof(plain), "%s", name);
+	if (strstr(plain, "___"))
+		*strstr(plain, "___") = 0;
+	id = hooks.btf ? btf__find_by_name_kind(hooks.btf, plain, kind) : 0;
+	return id > 0 ? id : 0;
+}
+
+/* A function that the kernel lacks stays what it is not: one of its helpers. */
+static void put_call(struct bpf_insn *insn, const char *name)
+{
+	uint32_t id = id_of(name, BTF_KIND_FUNC);
+
+	if (!id) {
+		hooks.lacks = name;
+		return;
+	}
+	insn->src_reg = BPF_PSEUDO_KFUNC_CALL;
+	insn->imm = id;
+}
+
+/* probes/abi.h: NT_MARK_*. */
+static void put_numbers(struct bpf_insn *insns, size_t n)
+{
+	const uint8_t constant = BPF_ALU64 | BPF_MOV | BPF_K, call = BPF_JMP | BPF_CALL;
+	struct bpf_insn *insn;
+	uint32_t mark;
+
+	for (insn = insns; insn < insns + n; insn++) {
+		mark = insn->imm;
+		if (insn->code == call && !insn->src_reg && mark - NT_MARK_CALL < NT_KFUNC_COUNT)
+			put_call(insn, kfunc_names[mark - NT_MARK_CALL]);
+		else if (insn->code == constant && mark - NT_MARK_HAS < NT_KFUNC_COUNT)
+			insn->imm = id_of(kfunc_names[mark - NT_MARK_HAS], BTF_KIND_FUNC) != 0;
+		else if (insn->code == constant && mark - NT_MARK_TYPE < NT_TYPE_COUNT)
+			insn->imm = id_of(type_names[mark - NT_MARK_TYPE], BTF_KIND_STRUCT);
+	}
+}
+
 static int before_load(struct bpf_program *program, struct bpf_prog_load_opts *opts, long cookie)
 {
 	int id;
 
 	(void)cookie;
-	if (bpf_program__type(program) == BPF_PROG_TYPE_TRACING)
-		return 0; /* libbpf has found it */
+	hooks.lacks = NULL;
+	put_numbers((struct bpf_insn *)bpf_program__insns(program), bpf_program__insn_cnt(program));
+	if (bpf_program__type(program) == BPF_PROG_TYPE_TRACING || !target_of(program))
+		return 0; /* libbpf has found it; nothing is to be found */
 	id = hooks.kbtf ? kbtf_hook(hooks.kbtf, bpf_program__section_name(program)) : -ESRCH;
 	if (id < 0)
 		return -ESRCH;
@@ -64,7 +126,14 @@ int hook_init(void)
 	size_t i;
 	int id;
 
-	for (i = 0; !hooks.registered && i < sizeof(sections) / sizeof(*sections); i++) {
+	if (hooks.registered)
+		return 0;
+	/* They call functions of the kernel too. */
+	id = libbpf_register_prog_handler("cgroup_skb/ingress", BPF_PROG_TYPE_CGROUP_SKB,
+					  BPF_CGROUP_INET_INGRESS, &opts);
+	if (id < 0)
+		return id;
+	for (i = 0; i < sizeof(sections) / sizeof(*sections); i++) {
 		snprintf(section, sizeof(section), "%s+", sections[i].section);
 		id = libbpf_register_prog_handler(section, BPF_PROG_TYPE_RAW_TRACEPOINT,
 						  sections[i].type, &opts);
@@ -75,12 +144,29 @@ int hook_init(void)
 	return 0;
 }
 
+/* With the ids that any object may ask for. */
+static struct kbtf *new_kbtf(void)
+{
+	struct kbtf *kbtf = kbtf_new();
+	int err = kbtf ? 0 : -ENOMEM;
+	size_t i;
+
+	for (i = 0; i < NT_KFUNC_COUNT && !err; i++)
+		err = kbtf_want_id(kbtf, kfunc_names[i], BTF_KIND_FUNC);
+	for (i = 0; i < NT_TYPE_COUNT && !err; i++)
+		err = kbtf_want_id(kbtf, type_names[i], BTF_KIND_STRUCT);
+	if (!err)
+		return kbtf;
+	kbtf_free(kbtf);
+	return NULL;
+}
+
 static int note(const void *object, size_t len)
 {
 	int err;
 
 	if (!hooks.kbtf)
-		hooks.kbtf = kbtf_new();
+		hooks.kbtf = new_kbtf();
 	if (!hooks.kbtf)
 		return -ENOMEM;
 	err = kbtf_want(hooks.kbtf, object, len);
@@ -98,6 +184,7 @@ const char *hook_btf(const void *object, size_t len)
 	if (note(object, len) || (hooks.due && kbtf_find(hooks.kbtf)))
 		return NULL;
 	hooks.due = false;
+	hooks.found = true;
 	return kbtf_path(hooks.kbtf);
 }
 
@@ -114,6 +201,11 @@ int hook_set(struct bpf_program *program, bool found)
 	}
 	err = bpf_program__set_type(program, BPF_PROG_TYPE_TRACING);
 	return err ? err : bpf_program__set_attach_target(program, 0, target);
+}
+
+const char *hook_lacks(void)
+{
+	return hooks.lacks;
 }
 
 struct bpf_link *hook_attach(const struct bpf_program *program)

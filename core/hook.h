@@ -24,6 +24,11 @@ const char *hook_btf(const void *object, size_t len);
  * 0 or -errno; -ESRCH: the kernel has no such hook; -EAGAIN: we did not find it, libbpf may.
  */
 int hook_set(struct bpf_program *program, bool found);
+/*
+ * A function of the kernel that the program which was loaded last, or could not be, calls and this
+ * kernel does not have, or NULL.
+ */
+const char *hook_lacks(void);
 struct bpf_link *hook_attach(const struct bpf_program *program); /* NULL: see errno */
 
 #endif

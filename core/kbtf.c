@@ -21,7 +21,8 @@
 #define HASH_BITS 12
 #define HUGE_PAGE ((uintptr_t)2 << 20)
 #define PAGE ((uintptr_t)4096)
-#define STRIDE 64   /* of types, the place of one in so many is remembered */
+#define STRIDE 16   /* of types, the place of one in so many is remembered */
+#define SIEVE_BITS 13
 #define MAX_DEPTH 64 /* of types within types */
 
 #define ENUMS (1u << BTF_KIND_ENUM | 1u << BTF_KIND_ENUM64)
@@ -33,9 +34,19 @@ struct want {
 	uint32_t types;  /* bits 1 << BTF_KIND_*: relocated against */
 	uint32_t hooks;  /* likewise: attached to */
 	uint32_t id;     /* of the hook; 0: not in vmlinux */
+	uint32_t asked;  /* likewise: its id is asked for */
+	uint32_t asked_id;
 	bool member;     /* of a struct or enum */
 	bool in_module;
 	uint16_t next;   /* with the same hash: index + 1 */
+};
+
+/*
+ * Beginnings of the names that are looked for. Nearly all names of the kernel's functions and types
+ * are others: to see that by four bytes takes a quarter of the time that finding it in the hash does.
+ */
+struct sieve {
+	uint8_t bits[1 << (SIEVE_BITS - 3)];
 };
 
 struct kbtf {
@@ -103,7 +114,38 @@ static inline uint16_t hash_of(uint64_t prefix)
 	return prefix * 0x9e3779b97f4a7c15 >> (64 - HASH_BITS);
 }
 
+static inline uint32_t sieve_of(const char *name)
+{
+	uint32_t word;
+
+	memcpy(&word, name, sizeof(word));
+	return word * 0x9e3779b1 >> (32 - SIEVE_BITS);
+}
+
+static void put_in_sieve(struct sieve *sieve, const char *name)
+{
+	uint32_t bit;
+
+	if (strlen(name) < 3) { /* what follows its end is not known */
+		memset(sieve->bits, 0xff, sizeof(sieve->bits));
+		return;
+	}
+	bit = sieve_of(name);
+	sieve->bits[bit / 8] |= 1 << bit % 8;
+}
+
 /* `room`: bytes that may be read, a NUL among them. */
+static inline bool passes_sieve(const struct sieve *sieve, const char *name, size_t room)
+{
+	uint32_t bit;
+
+	if (room < sizeof(bit))
+		return true;
+	bit = sieve_of(name);
+	return sieve->bits[bit / 8] >> bit % 8 & 1;
+}
+
+/* `room`: see passes_sieve(). */
 static inline struct want *find_want(const struct kbtf *kbtf, const char *name, size_t room)
 {
 	uint64_t prefix = prefix_of(name, room);
@@ -210,6 +252,27 @@ static int want_hook(struct kbtf *kbtf, const char *section, bool *new)
 	return 0;
 }
 
+int kbtf_want_id(struct kbtf *kbtf, const char *name, uint32_t kind)
+{
+	bool new;
+	struct want *want = want_name(kbtf, name, &new);
+
+	if (!want)
+		return -ENOMEM;
+	want->asked |= 1u << kind;
+	return 0;
+}
+
+uint32_t kbtf_id(const struct kbtf *kbtf, const char *name)
+{
+	const char *flavour = strstr(name, "___");
+	char *plain = flavour ? strndup(name, flavour - name) : strdup(name);
+	const struct want *want = plain ? find_want(kbtf, plain, strlen(plain) + 1) : NULL;
+
+	free(plain);
+	return want ? want->asked_id : 0;
+}
+
 int kbtf_hook(const struct kbtf *kbtf, const char *section)
 {
 	const struct want *want;
@@ -227,22 +290,34 @@ int kbtf_hook(const struct kbtf *kbtf, const char *section)
 /* 0: no such kind. */
 static inline size_t type_size(const struct btf_type *type)
 {
-	static const uint8_t more[BTF_KIND_MAX + 1] = {
-		[BTF_KIND_INT] = 4, [BTF_KIND_ARRAY] = sizeof(struct btf_array),
-		[BTF_KIND_VAR] = sizeof(struct btf_var), [BTF_KIND_DECL_TAG] = 4,
-	}, each[BTF_KIND_MAX + 1] = {
-		[BTF_KIND_STRUCT] = sizeof(struct btf_member),
-		[BTF_KIND_UNION] = sizeof(struct btf_member),
-		[BTF_KIND_ENUM] = sizeof(struct btf_enum),
-		[BTF_KIND_ENUM64] = sizeof(struct btf_enum64),
-		[BTF_KIND_FUNC_PROTO] = sizeof(struct btf_param),
-		[BTF_KIND_DATASEC] = sizeof(struct btf_var_secinfo),
+#define SIZE(more, each) { sizeof(struct btf_type) + (more), each }
+	static const struct {
+		uint8_t fixed, each;
+	} sizes[32] = { /* by all that a kind's bits can be */
+		[BTF_KIND_INT] = SIZE(4, 0),
+		[BTF_KIND_PTR] = SIZE(0, 0),
+		[BTF_KIND_ARRAY] = SIZE(sizeof(struct btf_array), 0),
+		[BTF_KIND_STRUCT] = SIZE(0, sizeof(struct btf_member)),
+		[BTF_KIND_UNION] = SIZE(0, sizeof(struct btf_member)),
+		[BTF_KIND_ENUM] = SIZE(0, sizeof(struct btf_enum)),
+		[BTF_KIND_FWD] = SIZE(0, 0),
+		[BTF_KIND_TYPEDEF] = SIZE(0, 0),
+		[BTF_KIND_VOLATILE] = SIZE(0, 0),
+		[BTF_KIND_CONST] = SIZE(0, 0),
+		[BTF_KIND_RESTRICT] = SIZE(0, 0),
+		[BTF_KIND_FUNC] = SIZE(0, 0),
+		[BTF_KIND_FUNC_PROTO] = SIZE(0, sizeof(struct btf_param)),
+		[BTF_KIND_VAR] = SIZE(sizeof(struct btf_var), 0),
+		[BTF_KIND_DATASEC] = SIZE(0, sizeof(struct btf_var_secinfo)),
+		[BTF_KIND_FLOAT] = SIZE(0, 0),
+		[BTF_KIND_DECL_TAG] = SIZE(4, 0),
+		[BTF_KIND_TYPE_TAG] = SIZE(0, 0),
+		[BTF_KIND_ENUM64] = SIZE(0, sizeof(struct btf_enum64)),
 	};
-	uint32_t kind = btf_kind(type);
+#undef SIZE
+	uint32_t kind = BTF_INFO_KIND(type->info);
 
-	if (kind > BTF_KIND_MAX || !kind)
-		return 0;
-	return sizeof(*type) + more[kind] + (size_t)each[kind] * btf_vlen(type);
+	return sizes[kind].fixed + (size_t)sizes[kind].each * BTF_INFO_VLEN(type->info);
 }
 
 static int open_image(struct image *image, const void *data, size_t len, const struct image *base)
@@ -305,7 +380,7 @@ each_type(struct image *image,
 		size = image->types_len - at < sizeof(*type) ? 0 : type_size(type);
 		if (!size || size > image->types_len - at)
 			return -EINVAL;
-		if (image->places && id % STRIDE == 0)
+		if (id % STRIDE == 0 && image->places)
 			image->places[id / STRIDE] = at;
 		err = each(ctx, type, id);
 		if (err)
@@ -505,6 +580,7 @@ int kbtf_want(struct kbtf *kbtf, const void *object, size_t len)
 struct small {
 	struct kbtf *kbtf;
 	struct image kernel;
+	struct sieve functions, types;
 	bool module;             /* `kernel` is a module's: only its hooks are looked at */
 	uint32_t *roots;         /* ids in the kernel's BTF */
 	uint32_t n_roots, room;
@@ -529,31 +605,44 @@ static int grow(void *array, uint32_t *room, uint32_t n, size_t size)
 	return 0;
 }
 
-static int match(void *ctx, const struct btf_type *type, uint32_t id)
+static __attribute__((noinline)) int match_name(struct small *s, uint32_t kind, const char *name,
+						size_t room, uint32_t id)
 {
-	struct small *s = ctx;
-	uint32_t kind = 1u << btf_kind(type);
-	struct want *want;
-	const char *name;
-	size_t room;
+	struct want *want = find_want(s->kbtf, name, room);
 
-	if (!(kind & (ENUMS | 1u << BTF_KIND_STRUCT | 1u << BTF_KIND_UNION |
-		      1u << BTF_KIND_TYPEDEF | 1u << BTF_KIND_FUNC)) || !type->name_off)
-		return 0;
-	name = name_at(&s->kernel, type->name_off, &room);
-	want = find_want(s->kbtf, name, room);
 	if (!want)
 		return 0;
 	if (kind & want->hooks && !want->id) {
 		want->in_module = s->module;
 		want->id = s->module ? 0 : id;
 	}
+	if (kind & want->asked && !want->asked_id && !s->module)
+		want->asked_id = id;
 	if (!(kind & want->types) || s->module)
 		return 0;
 	if (grow(&s->roots, &s->room, s->n_roots, sizeof(*s->roots)))
 		return -ENOMEM;
 	s->roots[s->n_roots++] = id;
 	return 0;
+}
+
+/* For each type of the kernel: the less is done for those that nobody wants, the sooner we start. */
+static inline __attribute__((always_inline)) int match(void *ctx, const struct btf_type *type,
+						       uint32_t id)
+{
+	const uint32_t named = ENUMS | 1u << BTF_KIND_STRUCT | 1u << BTF_KIND_UNION |
+			       1u << BTF_KIND_TYPEDEF | 1u << BTF_KIND_FUNC;
+	uint32_t kind = 1u << BTF_INFO_KIND(type->info);
+	struct small *s = ctx;
+	const char *name;
+	size_t room;
+
+	if (!(kind & named) || !type->name_off)
+		return 0;
+	name = name_at(&s->kernel, type->name_off, &room);
+	if (!passes_sieve(kind == 1u << BTF_KIND_FUNC ? &s->functions : &s->types, name, room))
+		return 0;
+	return match_name(s, kind, name, room, id);
 }
 
 /* libbpf looks through these too, wherever it compares or follows a member's type. */
@@ -843,12 +932,26 @@ static void find_in_modules(struct small *s)
 		closedir(dir);
 }
 
+static void fill_sieves(struct small *s)
+{
+	const struct want *want = s->kbtf->wants, *end = want + s->kbtf->n_wants;
+	const uint32_t function = 1u << BTF_KIND_FUNC;
+
+	for (; want < end; want++) {
+		if ((want->hooks | want->asked) & function)
+			put_in_sieve(&s->functions, want->name);
+		if ((want->types | want->hooks | want->asked) & ~function)
+			put_in_sieve(&s->types, want->name);
+	}
+}
+
 static int find(struct kbtf *kbtf, const void *btf, size_t len, bool modules)
 {
 	struct small s = { .kbtf = kbtf };
 	uint32_t i, lacking = 0;
 	int err;
 
+	fill_sieves(&s);
 	err = open_image(&s.kernel, btf, len, NULL);
 	if (!err)
 		err = index_types(&s.kernel);

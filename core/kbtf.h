@@ -19,14 +19,18 @@ void kbtf_free(struct kbtf *kbtf);
 
 /*
  * Notes what an object file names. 1: something new, the pass is due; 0: nothing new; -errno.
- * -EOPNOTSUPP: it asks for type ids of the kernel, which only libbpf can give.
+ * -EOPNOTSUPP: it has relocations that only libbpf can do, as those to a type's id.
  */
 int kbtf_want(struct kbtf *kbtf, const void *object, size_t len);
+/* Asks for the id of a type or function of vmlinux, BTF_KIND_*. 0 or -errno. */
+int kbtf_want_id(struct kbtf *kbtf, const char *name, uint32_t kind);
 /* The pass over the running kernel's BTF. 0 or -errno. */
 int kbtf_find(struct kbtf *kbtf);
 /* The same over an image of BTF, without modules. */
 int kbtf_find_in(struct kbtf *kbtf, const void *btf, size_t len);
 
+/* What kbtf_want_id() asked for; 0: there is none. */
+uint32_t kbtf_id(const struct kbtf *kbtf, const char *name);
 /* The small BTF: a path for libbpf, good as long as `kbtf` is. */
 const char *kbtf_path(const struct kbtf *kbtf);
 /*

@@ -435,7 +435,9 @@ static int load(struct attempt *a, const struct plan *plan, int *slot,
 	*slot = slot_of(plan, messages.program);
 	if (err == -EPERM)
 		remember_refusal(a->probe->object, messages.program);
-	a->again = err != -EPERM;
+	a->again = err != -EPERM && !hook_lacks();
+	if (err == -EINVAL && hook_lacks())
+		return failed(failure, err, "this kernel has no %s()%s", hook_lacks(), "");
 	return load_failed(failure, err);
 }
 

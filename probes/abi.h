@@ -78,6 +78,24 @@ struct nt_dns {
 	__u8 pad[6];
 };
 
+/*
+ * Numbers of the kernel that the loader puts into programs (core/hook.c): the id of a type, whether
+ * there is a function that programs may call, the call of it.
+ */
+#define NT_MARK_TYPE 0x6e740000 /* + enum nt_kernel_type */
+#define NT_MARK_HAS 0x6e740100  /* + enum nt_kfunc */
+#define NT_MARK_CALL 0x6e740200 /* + enum nt_kfunc */
+
+enum nt_kfunc { NT_RDONLY_CAST, NT_CAST_TO_KERN_CTX, NT_KFUNC_COUNT }; /* 6.2, both */
+
+#define NT_KERNEL_TYPES(each)                                                                      \
+	each(dst_entry) each(file) each(in6_addr) each(mount) each(net_device)                     \
+	each(ns_common___ops) each(sock) each(sockaddr_in6) each(socket) each(timespec64)
+
+#define NT_KERNEL_TYPE(name) NT_TYPE_##name,
+enum nt_kernel_type { NT_KERNEL_TYPES(NT_KERNEL_TYPE) NT_TYPE_COUNT };
+#undef NT_KERNEL_TYPE
+
 /* What leads the rows of nt_sums (probes/sums.bpf.h). */
 struct nt_sum {
 	struct nt_event head; /* time: when it was read */

@@ -88,7 +88,7 @@ __attribute__((noinline)) int nt_link_copy(struct nt_link *to, __u64 name, __u32
 	if (len >= NT_NAME_MAX)
 		len = NT_NAME_MAX - 1;
 	for (i = 0; i < NT_NAME_MAX && i < len; i += 16) {
-		words = NT_CAST(NT_DIRECT, struct timespec64, name + i);
+		words = NT_CAST(NT_DIRECT, timespec64, name + i);
 		*(__u64 *)&to->names[at + i] = words->tv_sec;
 		*(__u64 *)&to->names[at + i + 8] = words->tv_nsec;
 	}
@@ -130,7 +130,7 @@ static __always_inline void nt_link_path(struct nt_link *to, const struct dentry
 
 	for (i = 0; i < NT_LINK_STEPS; i++) {
 		if (dentry == NT_READ(way, mnt->mnt_root)) {
-			mount = NT_CAST(way, struct mount,
+			mount = NT_CAST(way, mount,
 					(void *)mnt - bpf_core_field_offset(struct mount, mnt));
 			above = NT_READ(way, mount->mnt_parent);
 			if (above == mount)
@@ -168,7 +168,7 @@ static __always_inline void nt_link_pseudo(struct nt_link *to, struct inode *ino
 		return;
 	case NSFS_MAGIC:
 		to->kind = NT_LINK_NS;
-		ns = NT_CAST(way, struct ns_common___ops, NT_READ(way, inode->i_private));
+		ns = NT_CAST(way, ns_common___ops, NT_READ(way, inode->i_private));
 		ops = NT_READ(way, ns->ops);
 		nt_link_add(to, NT_READ(way, ops->name), 16, way);
 		return;

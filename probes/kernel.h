@@ -92,15 +92,32 @@ enum nt_way { NT_DIRECT, NT_PROBE, NT_TYPED };
 	})
 
 /*
- * A pointer of any origin as one to `type` that may be loaded from (6.2, a35b9af4ec2c): what reads
- * memory under lockdown=confidentiality.
+ * A pointer of any origin as one to `struct type` that may be loaded from (6.2, a35b9af4ec2c): what
+ * reads memory under lockdown=confidentiality. Not by libbpf's means, for which it has to take the
+ * kernel's BTF apart: core/hook.c puts in the kernel's numbers.
  */
-extern void *bpf_rdonly_cast(void *obj, __u32 btf_id) __ksym __attribute__((weak));
-
 #define NT_CAST(way, type, pointer)                                                                \
-	((type *)((way) == NT_DIRECT && nt_params.casts ?                                          \
-			  bpf_rdonly_cast((void *)(pointer), bpf_core_type_id_kernel(type)) :      \
-			  (void *)(pointer)))
+	((struct type *)((way) == NT_DIRECT && nt_params.casts ?                                   \
+				 nt_rdonly_cast(pointer, NT_TYPE_##type) :                         \
+				 (void *)(pointer)))
+#define nt_rdonly_cast(pointer, type)                                                              \
+	({                                                                                         \
+		register const void *nt_from_ asm("r1") = (const void *)(pointer);                 \
+		register void *nt_to_ asm("r0");                                                   \
+		asm volatile("r2 = %2\ncall %3"                                                    \
+			     : "=r"(nt_to_), "+r"(nt_from_)                                        \
+			     : "i"(NT_MARK_TYPE + (type)), "i"(NT_MARK_CALL + NT_RDONLY_CAST)      \
+			     : "r2", "r3", "r4", "r5");                                            \
+		nt_to_;                                                                            \
+	})
+
+static __always_inline bool nt_can_cast(void)
+{
+	__u64 can;
+
+	asm volatile("%0 = %1" : "=r"(can) : "i"(NT_MARK_HAS + NT_RDONLY_CAST));
+	return can;
+}
 
 #define AF_UNIX 1
 #define ETH_P_IP 0x0800

@@ -21,7 +21,7 @@ static __always_inline void nt_peek(__u32 *to, const void *from, enum nt_way way
 			__builtin_memset(to, 0, 16);
 		return;
 	}
-	words = NT_CAST(NT_DIRECT, struct in6_addr, from);
+	words = NT_CAST(NT_DIRECT, in6_addr, from);
 	to[0] = words->in6_u.u6_addr32[0];
 	to[1] = words->in6_u.u6_addr32[1];
 	to[2] = words->in6_u.u6_addr32[2];

@@ -31,8 +31,8 @@ static __always_inline void nt_read_sockaddr(struct nt_sockaddr *to, const void 
 {
 	const struct sockaddr_in6 *in6;
 
-	if (way == NT_DIRECT && bpf_rdonly_cast && nt_params.casts) {
-		in6 = NT_CAST(NT_DIRECT, struct sockaddr_in6, addr);
+	if (way == NT_DIRECT && nt_can_cast() && nt_params.casts) {
+		in6 = NT_CAST(NT_DIRECT, sockaddr_in6, addr);
 		to->family = in6->sin6_family;
 		to->port = in6->sin6_port;
 		to->ip4 = in6->sin6_flowinfo;

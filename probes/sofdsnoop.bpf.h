@@ -147,8 +147,8 @@ static __always_inline const struct file *own_file(int fd, enum nt_way way)
 	table = bpf_get_current_task_btf()->files->fdt;
 	if ((__u32)fd >= table->max_fds)
 		return NULL;
-	slot = NT_CAST(way, struct timespec64, table->fd + fd);
-	return NT_CAST(way, struct file, slot->tv_sec);
+	slot = NT_CAST(way, timespec64, table->fd + fd);
+	return NT_CAST(way, file, slot->tv_sec);
 }
 
 /*
@@ -173,7 +173,7 @@ static __always_inline int end_recv(enum nt_way way)
 	file = sock_fd >= 0 ? own_file(sock_fd, way) : NULL;
 	inode = file ? NT_READ(way, file->f_inode) : NULL;
 	if (inode && (NT_READ(way, inode->i_mode) & S_IFMT) == S_IFSOCK) {
-		socket = NT_CAST(way, struct socket, NT_READ(way, file->private_data));
+		socket = NT_CAST(way, socket, NT_READ(way, file->private_data));
 		sk = NT_READ(way, socket->sk);
 		net = NT_READ(way, sk->__sk_common.skc_net.net);
 		call->netns = NT_READ(way, net->ns.inum);

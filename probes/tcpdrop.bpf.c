@@ -165,7 +165,7 @@ int tcpdrop_ingress(struct __sk_buff *ctx)
 	sk = &tp->inet_conn.icsk_inet.sk;
 	if (full_for_syn(tp, NT_DIRECT) == TCPDROP_COUNTERS && !full_for_ack(sk, NT_DIRECT))
 		return 1;
-	skb = bpf_cast_to_kern_ctx(ctx);
+	skb = to_kern_ctx(ctx);
 	if (!nt_read_packet(&packet, skb, NT_DIRECT))
 		return 1;
 	if (packet.flags & TCPHDR_SYN) {

@@ -11,7 +11,18 @@
 /* A volatile load: no compiler may move it to where the argument does not exist. */
 #define ARG(ctx, n) (((const volatile __u64 *)(ctx))[n])
 
-extern void *bpf_cast_to_kern_ctx(void *ctx) __ksym __attribute__((weak));
+/* Of a program that is called for packets: its struct sk_buff (6.2, fd264ca02094). See NT_CAST(). */
+static __always_inline void *to_kern_ctx(void *ctx)
+{
+	register void *from asm("r1") = ctx;
+	register void *to asm("r0");
+
+	asm volatile("call %2"
+		     : "=r"(to), "+r"(from)
+		     : "i"(NT_MARK_CALL + NT_CAST_TO_KERN_CTX)
+		     : "r2", "r3", "r4", "r5");
+	return to;
+}
 
 /* A pointer that is none leads to no such number (PROC_DYNAMIC_FIRST, fs/proc/generic.c). */
 static __always_inline __u32 netns_of(const struct net *net, enum nt_way way)
@@ -30,7 +41,7 @@ static __always_inline __u32 netns_by_device(const struct net_device **named,
 					     const struct sk_buff *skb, bool leaving,
 					     enum nt_way way)
 {
-	const struct net_device *dev = NT_CAST(way, struct net_device, NT_READ(way, skb->dev));
+	const struct net_device *dev = NT_CAST(way, net_device, NT_READ(way, skb->dev));
 	const enum nt_way other = NT_OTHER(way);
 	const struct dst_entry *dst;
 	__u32 netns;
@@ -38,7 +49,7 @@ static __always_inline __u32 netns_by_device(const struct net_device **named,
 	*named = dev;
 	netns = netns_of(NT_READ(other, dev->nd_net.net), other);
 	if (!netns) {
-		dst = NT_CAST(way, struct dst_entry, NT_READ(way, skb->_skb_refdst) & ~1ul);
+		dst = NT_CAST(way, dst_entry, NT_READ(way, skb->_skb_refdst) & ~1ul);
 		dev = NT_READ(other, dst->dev);
 		netns = netns_of(NT_READ(other, dev->nd_net.net), other);
 		*named = dev;
@@ -116,7 +127,7 @@ static __always_inline bool look_at(struct nt_event *head, struct nt_packet *pac
 				    const struct net_device **dev, const struct sk_buff *skb,
 				    __u64 *number, enum nt_way way)
 {
-	const struct sock *sk = NT_CAST(way, struct sock, *number);
+	const struct sock *sk = NT_CAST(way, sock, *number);
 	bool leaving = NT_READ(way, skb->sk) && !NT_READ(way, skb->skb_iif);
 	const enum nt_way other = NT_OTHER(way);
 	const struct net *net;
@@ -203,7 +214,7 @@ static __always_inline void tell_drop(void *ctx, const struct sk_buff *skb, cons
 {
 	struct tcpdrop_event e = { .reason = drop->reason, .location = drop->location,
 				   .reason_code = drop->code };
-	const struct sock *sk = NT_CAST(way, struct sock, number);
+	const struct sock *sk = NT_CAST(way, sock, number);
 	const enum nt_way other = NT_OTHER(way);
 	const struct net_device *dev;
 	struct nt_packet packet = {};
