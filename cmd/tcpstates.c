@@ -90,6 +90,7 @@ const struct tool tcpstates_tool = {
 	.summary = "TCP state changes: from, to, and the time between",
 	.examples = examples,
 	.fields = FIELDS_OWNER | FIELDS_FLOW,
+	.states = true,
 	.opts = opts,
 	.columns = columns,
 	.table = table,

@@ -43,7 +43,7 @@ struct want {
 
 /*
  * Beginnings of the names that are looked for. Nearly all names of the kernel's functions and types
- * are others: to see that by four bytes takes a quarter of the time that finding it in the hash does.
+ * are others: to see that by four bytes takes a quarter of the time that the hash takes.
  */
 struct sieve {
 	uint8_t bits[1 << (SIEVE_BITS - 3)];
@@ -626,7 +626,7 @@ static __attribute__((noinline)) int match_name(struct small *s, uint32_t kind, 
 	return 0;
 }
 
-/* For each type of the kernel: the less is done for those that nobody wants, the sooner we start. */
+/* For each type of the kernel: what is done for those that nobody wants is waited for. */
 static inline __attribute__((always_inline)) int match(void *ctx, const struct btf_type *type,
 						       uint32_t id)
 {

@@ -134,6 +134,19 @@ static int set_entries(struct bpf_object *object, const char *name, uint32_t ent
 	return map && entries ? bpf_map__set_max_entries(map, entries) : 0;
 }
 
+static int set_sockets(struct bpf_object *object, const struct probe_config *config)
+{
+	struct bpf_map *map = bpf_object__find_map_by_name(object, "nt_socks");
+	int err;
+
+	if (!map)
+		return 0;
+	err = bpf_map__set_max_entries(map, config->owners ? config->max_sockets : 1);
+	if (err || config->states)
+		return err;
+	return bpf_map__set_value_size(map, offsetof(struct nt_sock, state));
+}
+
 /* A single row is not looked for, it has a place. */
 static int set_array(struct bpf_map *map)
 {
@@ -256,7 +269,7 @@ static int configure(struct bpf_object *object, const struct probe_config *confi
 	if (!err)
 		err = set_entries(object, "nt_events", config->params.ring_bytes);
 	if (!err)
-		err = set_entries(object, "nt_socks", config->owners ? config->max_sockets : 1);
+		err = set_sockets(object, config);
 	if (!err)
 		err = set_entries(object, "nt_held", config->owners ? config->max_held : 1);
 	if (!err)

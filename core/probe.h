@@ -22,6 +22,7 @@ struct probe_config {
 	/* entries of the maps of sockets, and of sockets open at the start */
 	uint32_t max_sockets, max_held;
 	bool owners;       /* a tool of the run keeps the map of sockets */
+	bool states;       /* and one its states */
 	uint32_t max_tasks; /* of the maps of tasks inside a call */
 	uint32_t max_sums; /* rows of a hash of sums */
 	uint32_t sum_key;  /* bytes of their keys; 0: as the object says */

@@ -308,6 +308,16 @@ static enum nt_keep owners_wanted(const struct session_opts *opts)
 	return NT_KEEP_CONNECTS;
 }
 
+static bool states_wanted(const struct session_opts *opts)
+{
+	int i;
+
+	for (i = 0; i < opts->n_tools; i++)
+		if (opts->tools[i]->states)
+			return true;
+	return false;
+}
+
 static void explain_filter(const struct session *s, int i, const struct probe_config *config,
 			   FILE *to)
 {
@@ -334,6 +344,7 @@ static int open_probe(struct session *s, int i, struct probe_config *config)
 	config->params.want_owners = wants_owners(opts, i);
 	config->params.each_row = session_asks_each(opts, i);
 	config->owners = keeper(opts) >= 0;
+	config->states = states_wanted(opts);
 	config->params.casts = host_survives_faults(s->kernel);
 	config->params.one_more = host_takes_one_more(s->kernel);
 	config->params.want_mntns = opts->want_mntns;

@@ -63,6 +63,7 @@ struct snapshot {
 	unsigned int bucket_shift;
 	uint32_t own_netns;
 	int proc;
+	char *buffer; /* DUMP_BUFFER */
 	size_t denied_netns, denied_processes, denied_fds;
 	char cgroup_root[PATH_MAX]; /* "" without cgroup v2 */
 	int err;                    /* of the thread that visits the namespaces */
@@ -159,7 +160,7 @@ static int take_messages(struct snapshot *s, const struct nlmsghdr *nlh, size_t 
 	return 1;
 }
 
-static int dump_family(struct snapshot *s, int nl, char *buffer, uint8_t family, uint32_t netns)
+static int dump_family(struct snapshot *s, int nl, uint8_t family, uint32_t netns)
 {
 	struct {
 		struct nlmsghdr nlh;
@@ -177,19 +178,19 @@ static int dump_family(struct snapshot *s, int nl, char *buffer, uint8_t family,
 	if (send(nl, &ask, sizeof(ask), 0) < 0)
 		return -errno;
 	while (more > 0) {
-		ssize_t len = recv(nl, buffer, DUMP_BUFFER, 0);
+		ssize_t len = recv(nl, s->buffer, DUMP_BUFFER, 0);
 
 		if (len < 0 && errno == EINTR)
 			continue;
 		if (len <= 0)
 			return len ? -errno : -EPROTO;
-		more = take_messages(s, (struct nlmsghdr *)buffer, len, netns);
+		more = take_messages(s, (struct nlmsghdr *)s->buffer, len, netns);
 	}
 	return more;
 }
 
 /* The sockets of the namespace that the calling thread is in. */
-static int dump_netns(struct snapshot *s, char *buffer, uint32_t netns)
+static int dump_netns(struct snapshot *s, uint32_t netns)
 {
 	static const uint8_t families[] = { AF_INET, AF_INET6 };
 	int err = 0;
@@ -198,7 +199,7 @@ static int dump_netns(struct snapshot *s, char *buffer, uint32_t netns)
 		/* A socket each: what is left of a failed dump cannot be taken for the next. */
 		int nl = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
 
-		err = nl < 0 ? -errno : dump_family(s, nl, buffer, families[i], netns);
+		err = nl < 0 ? -errno : dump_family(s, nl, families[i], netns);
 		if (nl >= 0)
 			close(nl);
 	}
@@ -330,7 +331,7 @@ static int open_entrance(const struct snapshot *s, const struct entrance *entran
 }
 
 /* Dumps the namespace of entrances[first] by the first entrance that works; *next: after them. */
-static int visit_netns(struct snapshot *s, size_t first, size_t *next, char *buffer)
+static int visit_netns(struct snapshot *s, size_t first, size_t *next)
 {
 	uint32_t netns = s->entrances[first].netns;
 	size_t i = first;
@@ -345,7 +346,7 @@ static int visit_netns(struct snapshot *s, size_t first, size_t *next, char *buf
 	if (setns(fd, CLONE_NEWNET))
 		s->denied_netns++;
 	else
-		err = dump_netns(s, buffer, netns);
+		err = dump_netns(s, netns);
 	close(fd);
 	return err;
 }
@@ -353,34 +354,20 @@ static int visit_netns(struct snapshot *s, size_t first, size_t *next, char *buf
 static void *visit_namespaces(void *arg)
 {
 	struct snapshot *s = arg;
-	char *buffer = malloc(DUMP_BUFFER);
 
-	s->err = buffer ? dump_netns(s, buffer, s->own_netns) : -ENOMEM;
 	for (size_t i = 0; i < s->nr_entrances && !s->err;)
-		s->err = visit_netns(s, i, &i, buffer);
-	free(buffer);
+		s->err = visit_netns(s, i, &i);
 	return NULL;
 }
 
 /* In a thread of its own, which dies in whatever namespace it came to: no way back can fail. */
-static int collect_sockets(struct snapshot *s)
+static int visit_others(struct snapshot *s)
 {
 	sigset_t all, before;
 	pthread_t thread;
-	struct stat st;
 	int err;
 
-	if (fstatat(s->proc, "thread-self/ns/net", &st, 0))
-		return -errno;
-	s->own_netns = st.st_ino;
-	err = for_each_process(s, note_process_netns);
-	if (!err)
-		err = note_mounted_netns(s);
-	if (err)
-		return err;
-	if (s->nr_entrances)
-		qsort(s->entrances, s->nr_entrances, sizeof(*s->entrances), compare_entrances);
-
+	qsort(s->entrances, s->nr_entrances, sizeof(*s->entrances), compare_entrances);
 	/* Signals are for the caller's threads: an interrupted wait of theirs may count on it. */
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
@@ -390,6 +377,25 @@ static int collect_sockets(struct snapshot *s)
 		return err;
 	pthread_join(thread, NULL);
 	return s->err;
+}
+
+static int collect_sockets(struct snapshot *s)
+{
+	struct stat st;
+	int err;
+
+	if (fstatat(s->proc, "thread-self/ns/net", &st, 0))
+		return -errno;
+	s->own_netns = st.st_ino;
+	s->buffer = malloc(DUMP_BUFFER);
+	if (!s->buffer)
+		return -ENOMEM;
+	err = for_each_process(s, note_process_netns);
+	if (!err)
+		err = note_mounted_netns(s);
+	if (!err)
+		err = dump_netns(s, s->own_netns);
+	return err || !s->nr_entrances ? err : visit_others(s);
 }
 
 /* Holders */
@@ -657,6 +663,7 @@ int snapshot_sockets(snapshot_fn each, void *ctx, size_t *unreadable)
 	free(s->buckets);
 	free(s->holders);
 	free(s->found);
+	free(s->buffer);
 	if (s->proc >= 0)
 		close(s->proc);
 	free(s);

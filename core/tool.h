@@ -163,6 +163,7 @@ struct tool {
 	const char *const *examples; /* "COMMAND LINE\0what it does", NULL-terminated */
 	uint32_t fields;     /* FIELDS_* */
 	enum owners owners;
+	bool states;         /* it keeps a struct nt_state (probes/abi.h) of each socket */
 	const struct opt *opts;
 	const struct arg *args;       /* or NULL */
 	const struct column *columns; /* places in the event, in JSON's order */

@@ -221,12 +221,13 @@ struct nt_state {
 struct nt_sock {
 	__u64 birth;  /* ns, CLOCK_MONOTONIC: ESTABLISHED, or SYN_SENT till then; 0: before us */
 	__u64 syn_sent; /* ns: SYN_SENT of its last connect(); 0: none, or before us */
-	__u32 active; /* it called connect(): its SYN is counted in bytes_acked */
-	__u32 listened; /* it is a listener or was one */
 	struct nt_owner owner;
-	struct nt_state state;
 	/* by tool: the state whose beginning it has handled, or another mark of its own */
-	__u16 done[NT_MAX_TOOLS];
+	__u8 done[NT_MAX_TOOLS];
+	__u8 active;   /* it called connect(): its SYN is counted in bytes_acked */
+	__u8 listened; /* it is a listener or was one */
+	__u8 pad[6];
+	struct nt_state state; /* only where a tool of the run keeps states (core/tool.h) */
 };
 
 /* Key of the map of listeners. */

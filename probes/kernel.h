@@ -176,7 +176,7 @@ enum {
 #define EALREADY 114
 #define EINPROGRESS 115
 
-/* The path that the verifier walks first: what it wrote may be anything to the one it walks then. */
+/* Walked first by the verifier: what it wrote may be anything to the path that is walked then. */
 #define nt_likely(condition) __builtin_expect(!!(condition), 1)
 
 /*

@@ -18,8 +18,8 @@
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 1); /* the session sets the sizes */
-	__type(key, __u64);
-	__type(value, struct nt_sock);
+	__uint(key_size, sizeof(__u64)); /* no types: the session sets this size too */
+	__uint(value_size, sizeof(struct nt_sock));
 } nt_socks SEC(".maps");
 
 struct {
@@ -244,7 +244,7 @@ static __always_inline bool nt_tells_nothing(int oldstate, int newstate)
  */
 enum nt_turn { NT_FIRST, NT_SECOND };
 
-static __always_inline bool nt_is_done(const struct sock *sk, __u16 mark, enum nt_turn turn)
+static __always_inline bool nt_is_done(const struct sock *sk, __u8 mark, enum nt_turn turn)
 {
 	const struct nt_sock *s = nt_sock(sk);
 	const struct nt_reader *reader;
@@ -270,7 +270,7 @@ NT_GLOBAL int nt_done_key(__u64 key, __u32 mark)
 	return 0;
 }
 
-static __always_inline void nt_done(const struct sock *sk, __u16 mark)
+static __always_inline void nt_done(const struct sock *sk, __u8 mark)
 {
 	nt_done_key(nt_address(sk), mark);
 }
@@ -354,8 +354,8 @@ NT_CALLED struct nt_sock *nt_on_state(const struct sock *sk, int oldstate, int n
 
 /*
  * NAME and NAME_again, of which the second does the same where the kernel skipped the first. They
- * do what nt_on_state() does, then on_state(sk, s, oldstate, newstate); `s`: what is
- * known of the socket, or NULL. The second calls the first by a map: so the verifier walks the body
+ * do what nt_on_state() does, then on_state(sk, s, oldstate, newstate); `s`: what is known of the
+ * socket, or NULL. The second calls the first by a map: so the verifier walks the body
  * once, not twice, and it may run within itself. What the first did last on this CPU it leaves in
  * the counters, which is cheaper to look at than the socket's mark.
  */
@@ -390,7 +390,7 @@ static __always_inline bool nt_is_first_done(const struct sock *sk, int newstate
 			return 0;                                                                  \
 		oldstate = NT_FORGET(oldstate, nt_address(sk));                                    \
 		newstate = NT_FORGET(newstate, nt_address(sk));                                    \
-		on_state(sk, nt_on_state(sk, oldstate, newstate), oldstate, newstate);               \
+		on_state(sk, nt_on_state(sk, oldstate, newstate), oldstate, newstate);             \
 		nt_was_first(sk, newstate);                                                        \
 		return 0;                                                                          \
 	}                                                                                          \

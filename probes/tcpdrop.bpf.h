@@ -11,7 +11,7 @@
 /* A volatile load: no compiler may move it to where the argument does not exist. */
 #define ARG(ctx, n) (((const volatile __u64 *)(ctx))[n])
 
-/* Of a program that is called for packets: its struct sk_buff (6.2, fd264ca02094). See NT_CAST(). */
+/* The struct sk_buff of a program that is called for packets (6.2, fd264ca02094); NT_CAST(). */
 static __always_inline void *to_kern_ctx(void *ctx)
 {
 	register void *from asm("r1") = ctx;

@@ -57,6 +57,7 @@ def is_attached(pid):
 
 def start_ms(command):
     """Until something appears on a terminal, which every tool prints once it is attached."""
+    time.sleep(1)  # the kernel still takes down what ran before
     master, slave = os.openpty()
     began = time.monotonic_ns()
     tool = subprocess.Popen(command, stdout=slave, stderr=slave)

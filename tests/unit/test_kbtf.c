@@ -305,7 +305,8 @@ static void test_ids(void **state)
 	assert_int_equal(kbtf_want_id(kbtf, "security_sock_graft", BTF_KIND_STRUCT), 0);
 	assert_int_equal(kbtf_want_id(kbtf, "net___flavour", BTF_KIND_STRUCT), 0);
 	assert_int_equal(kbtf_find_in(kbtf, image.data, image.len), 0);
-	assert_int_equal(kbtf_id(kbtf, "sock"), btf__find_by_name_kind(kernel, "sock", BTF_KIND_STRUCT));
+	assert_int_equal(kbtf_id(kbtf, "sock"),
+			 btf__find_by_name_kind(kernel, "sock", BTF_KIND_STRUCT));
 	assert_int_equal(kbtf_id(kbtf, "bpf_rdonly_cast"),
 			 btf__find_by_name_kind(kernel, "bpf_rdonly_cast", BTF_KIND_FUNC));
 	assert_int_equal(kbtf_id(kbtf, "security_sock_graft"), 0);
