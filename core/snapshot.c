@@ -268,15 +268,20 @@ static int for_each_process(struct snapshot *s,
 
 static int note_process_netns(struct snapshot *s, uint32_t pid, const char *name)
 {
-	char path[32];
-	struct stat st;
+	char path[32], link[32];
+	const size_t prefix = strlen("net:[");
+	uint32_t netns;
+	ssize_t len;
 
 	snprintf(path, sizeof(path), "%s/ns/net", name);
-	if (fstatat(s->proc, path, &st, 0)) {
+	len = readlinkat(s->proc, path, link, sizeof(link) - 1);
+	if (len < 0) {
 		s->denied_processes += is_denied(errno);
 		return 0;
 	}
-	return st.st_ino == s->own_netns ? 0 : add_entrance(s, st.st_ino, pid, NULL);
+	link[len] = 0;
+	netns = (size_t)len > prefix ? strtoul(link + prefix, NULL, 10) : s->own_netns;
+	return netns == s->own_netns ? 0 : add_entrance(s, netns, pid, NULL);
 }
 
 /* A named namespace may have sockets and no process in it: the holder has moved elsewhere. */

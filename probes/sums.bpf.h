@@ -101,9 +101,6 @@ static __always_inline NT_SUMS_ROW *nt_row_or(const NT_SUMS_KEY *key, NT_SUMS_RO
 
 	if (!sums)
 		return NULL;
-	row = bpf_map_lookup_elem(sums, key);
-	if (row)
-		return row;
 	nt_row_filled(new);
 	if (!bpf_map_update_elem(sums, key, new, BPF_NOEXIST))
 		return NULL;

@@ -107,7 +107,10 @@ def in_programs(load, spaces, args):
     try:
         with Traced([args.nettrace, *args.tool]):
             _, _, amount = load(spaces, args)
-            return sum(p.run_time_ns for p in bpf.programs() if p.id not in before) / amount
+            own = [p for p in bpf.programs() if p.run_cnt and p.id not in before]
+            for p in own:
+                print(f"  {p.name}: {p.run_time_ns / p.run_cnt:,.0f} ns a run, {p.run_cnt / amount:.2f} runs")
+            return sum(p.run_time_ns for p in own) / amount
     finally:
         open(switch, "w").write("0")
 
