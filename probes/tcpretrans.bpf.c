@@ -50,7 +50,7 @@ static __always_inline __u8 type_of(__u8 cause)
 static __always_inline bool is_done(const struct sock *sk, const struct tcp_sock *tp,
 				    enum nt_turn turn)
 {
-	__u16 mark = 0x8000 | tp->total_retrans; /* no state has this bit */
+	__u8 mark = 0x80 | tp->total_retrans; /* no state has this bit */
 
 	if (nt_is_done(sk, mark, turn))
 		return true;
