@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <linux/bpf.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "abi.h"
@@ -86,30 +87,44 @@ static void put_call(struct bpf_insn *insn, const char *name)
 }
 
 /* probes/abi.h: NT_MARK_*. */
-static void put_numbers(struct bpf_insn *insns, size_t n)
+static void put_number(struct bpf_insn *insn)
 {
 	const uint8_t constant = BPF_ALU64 | BPF_MOV | BPF_K, call = BPF_JMP | BPF_CALL;
-	struct bpf_insn *insn;
-	uint32_t mark;
+	uint32_t mark = insn->imm;
 
-	for (insn = insns; insn < insns + n; insn++) {
-		mark = insn->imm;
-		if (insn->code == call && !insn->src_reg && mark - NT_MARK_CALL < NT_KFUNC_COUNT)
-			put_call(insn, kfunc_names[mark - NT_MARK_CALL]);
-		else if (insn->code == constant && mark - NT_MARK_HAS < NT_KFUNC_COUNT)
-			insn->imm = id_of(kfunc_names[mark - NT_MARK_HAS], BTF_KIND_FUNC) != 0;
-		else if (insn->code == constant && mark - NT_MARK_TYPE < NT_TYPE_COUNT)
-			insn->imm = id_of(type_names[mark - NT_MARK_TYPE], BTF_KIND_STRUCT);
-	}
+	if (insn->code == call && !insn->src_reg && mark - NT_MARK_CALL < NT_KFUNC_COUNT)
+		put_call(insn, kfunc_names[mark - NT_MARK_CALL]);
+	else if (insn->code == constant && mark - NT_MARK_HAS < NT_KFUNC_COUNT)
+		insn->imm = id_of(kfunc_names[mark - NT_MARK_HAS], BTF_KIND_FUNC) != 0;
+	else if (insn->code == constant && mark - NT_MARK_TYPE < NT_TYPE_COUNT)
+		insn->imm = id_of(type_names[mark - NT_MARK_TYPE], BTF_KIND_STRUCT);
+}
+
+static int put_numbers(struct bpf_program *program)
+{
+	size_t n = bpf_program__insn_cnt(program), i;
+	struct bpf_insn *insns = malloc(n * sizeof(*insns));
+	int err;
+
+	if (!insns)
+		return -ENOMEM;
+	memcpy(insns, bpf_program__insns(program), n * sizeof(*insns));
+	for (i = 0; i < n; i++)
+		put_number(&insns[i]);
+	err = bpf_program__set_insns(program, insns, n);
+	free(insns);
+	return err;
 }
 
 static int before_load(struct bpf_program *program, struct bpf_prog_load_opts *opts, long cookie)
 {
-	int id;
+	int id, err;
 
 	(void)cookie;
 	hooks.lacks = NULL;
-	put_numbers((struct bpf_insn *)bpf_program__insns(program), bpf_program__insn_cnt(program));
+	err = put_numbers(program);
+	if (err)
+		return err;
 	if (bpf_program__type(program) == BPF_PROG_TYPE_TRACING || !target_of(program))
 		return 0; /* libbpf has found it; nothing is to be found */
 	id = hooks.kbtf ? kbtf_hook(hooks.kbtf, bpf_program__section_name(program)) : -ESRCH;
