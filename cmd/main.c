@@ -63,8 +63,10 @@ static int unknown_tool(const char *word)
 {
 	const char *near = nearest_tool(word);
 
-	fprintf(stderr, "nettrace: '%s' is no tool%s%s%s; 'nettrace list' shows them\n", word,
-		near ? ", did you mean '" : "", near ? near : "", near ? "'?" : "");
+	if (near)
+		fprintf(stderr, "nettrace: '%s' is no tool; did you mean '%s'?\n", word, near);
+	else
+		fprintf(stderr, "nettrace: '%s' is no tool; 'nettrace list' shows them\n", word);
 	return EXIT_USAGE;
 }
 
