@@ -99,7 +99,8 @@ int BPF_PROG(nt_listener_state, struct sock *sk, int oldstate, int newstate)
 	__u64 key = (__u64)sk;
 
 	if (newstate == TCP_LISTEN) {
-		nt_remember(sk, 0, false, NT_OWNER_LISTEN);
+		bpf_map_delete_elem(&nt_socks, &key);
+		nt_claim(sk, NT_OWNER_LISTEN);
 	} else if (oldstate == TCP_LISTEN && newstate == TCP_CLOSE) {
 		bpf_map_delete_elem(&nt_socks, &key);
 		key = sk->__sk_common.skc_cookie.counter;

@@ -57,23 +57,19 @@ static __always_inline void nt_no_room(void)
 }
 
 /*
- * Remembers a socket. A full map is a counted loss: the session will be reported, but as one whose
- * beginning is unknown. `mark`: see nt_is_done(); 0: nothing is done.
+ * What is remembered of a socket, from now on at least, or NULL: a full map is a counted loss, the
+ * session will be reported, but as one whose beginning is unknown. The entry begins empty and is
+ * made once: accept() may come before the child is ESTABLISHED (inet_csk_complete_hashdance()), on
+ * another CPU, and neither may undo what the other knows.
  */
-NT_GLOBAL int nt_remember_key(__u64 key, __u64 birth, __u32 active, __u32 how, __u32 mark)
+NT_GLOBAL int nt_remember_key(__u64 key)
 {
-	struct nt_sock new = { .birth = birth,
-			       .syn_sent = how == NT_OWNER_CONNECT ? birth : 0,
-			       .active = active };
+	struct nt_sock new = { .owner.uid = -1 };
 	struct nt_reader *reader;
 	__u32 zero = 0;
 
-	if (how)
-		nt_current(&new.owner, how);
-	else
-		new.owner.uid = -1;
-	new.done[nt_params.tool & (NT_MAX_TOOLS - 1)] = mark;
-	if (!bpf_map_update_elem(&nt_socks, &key, &new, BPF_ANY))
+	if (!bpf_map_update_elem(&nt_socks, &key, &new, BPF_NOEXIST) ||
+	    bpf_map_lookup_elem(&nt_socks, &key))
 		return 0;
 	nt_no_room();
 	reader = bpf_map_lookup_elem(&nt_reader, &zero);
@@ -82,19 +78,21 @@ NT_GLOBAL int nt_remember_key(__u64 key, __u64 birth, __u32 active, __u32 how, _
 	return 0;
 }
 
-static __always_inline void nt_remember(const struct sock *sk, __u64 birth, bool active,
-					enum nt_owner_how how)
+static __always_inline struct nt_sock *nt_remember(__u64 key)
 {
-	nt_remember_key(nt_address(sk), birth, active, how, 0);
+	struct nt_sock *s = bpf_map_lookup_elem(&nt_socks, &key);
+
+	if (s)
+		return s;
+	nt_remember_key(key);
+	return bpf_map_lookup_elem(&nt_socks, &key);
 }
 
 NT_GLOBAL int nt_claim_key(__u64 key, __u32 how)
 {
-	struct nt_sock *s = bpf_map_lookup_elem(&nt_socks, &key);
+	struct nt_sock *s = nt_remember(key);
 
-	if (!s)
-		nt_remember_key(key, 0, false, how, 0);
-	else if (s->owner.how < how)
+	if (s && s->owner.how < how)
 		nt_current(&s->owner, how);
 	return 0;
 }
@@ -261,12 +259,10 @@ static __always_inline bool nt_is_done(const struct sock *sk, __u8 mark, enum nt
 
 NT_GLOBAL int nt_done_key(__u64 key, __u32 mark)
 {
-	struct nt_sock *s = bpf_map_lookup_elem(&nt_socks, &key);
+	struct nt_sock *s = nt_remember(key);
 
 	if (s)
 		s->done[nt_params.tool & (NT_MAX_TOOLS - 1)] = mark;
-	else
-		nt_remember_key(key, 0, false, NT_OWNER_NONE, mark);
 	return 0;
 }
 
@@ -275,7 +271,7 @@ static __always_inline void nt_done(const struct sock *sk, __u8 mark)
 	nt_done_key(nt_address(sk), mark);
 }
 
-/* What a transition makes known of a socket that is in the map already. */
+/* What a transition makes known of a socket. Also of a connect() that began before us. */
 static __always_inline void nt_update(struct nt_sock *s, int oldstate, int newstate,
 				      enum nt_owner_how claim)
 {
@@ -286,6 +282,8 @@ static __always_inline void nt_update(struct nt_sock *s, int oldstate, int newst
 		s->owner.how = NT_OWNER_NONE; /* of an earlier connect() */
 	} else if (newstate == TCP_ESTABLISHED && nt_params.keep_owners == NT_KEEP_ALL) {
 		s->birth = bpf_ktime_get_ns();
+		if (oldstate == TCP_SYN_SENT)
+			s->active = true;
 	}
 	if (newstate == TCP_LISTEN || oldstate == TCP_LISTEN)
 		s->listened = newstate != TCP_SYN_RECV;
@@ -325,30 +323,16 @@ NT_CALLED struct nt_sock *nt_on_state(const struct sock *sk, int oldstate, int n
 	__u64 key = nt_address(sk);
 	enum nt_owner_how claim;
 	struct nt_sock *s;
-	bool begins;
 
 	if (nt_params.keep_owners == NT_KEEP_ALL)
 		nt_on_listen(sk, NT_FORGET(oldstate, key), NT_FORGET(newstate, key));
 	claim = nt_claim_of(sk, NT_FORGET(oldstate, key), NT_FORGET(newstate, key));
 	claim = NT_FORGET(claim, key);
-	s = nt_sock(sk);
-	if (s) {
-		nt_update(s, NT_FORGET(oldstate, key), NT_FORGET(newstate, key), claim);
-		s->done[nt_params.tool & (NT_MAX_TOOLS - 1)] = newstate;
-		return s;
-	}
-	/* Also of a connect() that began before us. */
-	newstate = NT_FORGET(newstate, key);
-	begins = newstate == TCP_SYN_SENT ? nt_params.keep_owners : newstate == TCP_ESTABLISHED &&
-						      nt_params.keep_owners == NT_KEEP_ALL;
-	nt_remember_key(key, begins ? bpf_ktime_get_ns() : 0,
-			newstate == TCP_SYN_SENT ||
-				(begins && NT_FORGET(oldstate, key) == TCP_SYN_SENT),
-			claim, newstate);
-	s = nt_sock(sk);
-	if (s)
-		s->listened = newstate == TCP_LISTEN ||
-			      (NT_FORGET(oldstate, key) == TCP_LISTEN && newstate == TCP_CLOSE);
+	s = nt_remember(key);
+	if (!s)
+		return NULL;
+	nt_update(s, NT_FORGET(oldstate, key), NT_FORGET(newstate, key), claim);
+	s->done[nt_params.tool & (NT_MAX_TOOLS - 1)] = newstate;
 	return s;
 }
 
