@@ -73,8 +73,9 @@ def tools():
 
 def page(runs):
     notes, tests = {}, set(names())
-    kernels = [run["kernel"] if run["kernel"] != "native" else "native " + run["release"].split("-")[0]
-               for run in runs]
+    release = {run["kernel"]: run["release"] if run["kernel"] != "native" else run["release"].split("-")[0]
+               for run in runs}
+    kernels = [run["kernel"] for run in runs]
     yield "# Where it works\n\n"
     yield "Live tests that passed: real traffic, and values compared with somebody else's count. Made by\n"
     yield "`tests/live/compatibility.py` from what runs of them wrote. `3 of 5`: the others were not run\n"
@@ -82,7 +83,7 @@ def page(runs):
     yield "there, and why.\n\n"
     yield mark() + "\n\n"
     yield "| | " + " | ".join(kernels) + " |\n|---" + "|---" * len(kernels) + "|\n"
-    yield "| release | " + " | ".join(f"{run['release']} {run['machine']}" for run in runs) + " |\n"
+    yield "| release | " + " | ".join(f"{release[run['kernel']]} {run['machine']}" for run in runs) + " |\n"
     rest = sorted({name.split(".")[0] for name in tests} - set(tools()))
     for tool in [*sorted(tools()), *rest]:
         label = f"[{tool}](tools/{tool}.md)" if tool in tools() else f"*{tool}*"
