@@ -57,10 +57,8 @@ static __always_inline void nt_no_room(void)
 }
 
 /*
- * What is remembered of a socket, from now on at least, or NULL: a full map is a counted loss, the
- * session will be reported, but as one whose beginning is unknown. The entry begins empty and is
- * made once: accept() may come before the child is ESTABLISHED (inet_csk_complete_hashdance()), on
- * another CPU, and neither may undo what the other knows.
+ * The entry begins empty and is made once: accept() may come before the child is ESTABLISHED
+ * (inet_csk_complete_hashdance()), on another CPU, and neither may undo what the other knows.
  */
 NT_GLOBAL int nt_remember_key(__u64 key)
 {
@@ -78,6 +76,10 @@ NT_GLOBAL int nt_remember_key(__u64 key)
 	return 0;
 }
 
+/*
+ * What is remembered of a socket, from now on at least, or NULL: a full map is a counted loss, the
+ * session will be reported, but as one whose beginning is unknown.
+ */
 static __always_inline struct nt_sock *nt_remember(__u64 key)
 {
 	struct nt_sock *s = bpf_map_lookup_elem(&nt_socks, &key);
