@@ -48,7 +48,7 @@ struct doctor_tool {
 	struct doctor_part parts[PLAN_MAX_SLOTS * 2];
 	int n_parts;
 	const char *selftest; /* "right", "wrong", "not tried"; NULL: nobody asked */
-	char found[600];      /* what was wrong with it, or why it was not tried */
+	char found[1600];     /* what was wrong with it, or why it was not tried */
 	struct probe_hook hooks[DOCTOR_MAX_HOOKS];
 	int n_hooks;
 };

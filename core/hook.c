@@ -66,9 +66,7 @@ static uint32_t id_of(const char *name, uint32_t kind)
 		return kbtf_id(hooks.kbtf, name);
 	if (!hooks.btf)
 		hooks.btf = btf__load_vmlinux_btf();
-	snprintf(plain, sizeof(plain), "%s", name);
-	if (strstr(plain, "___"))
-		*strstr(plain, "___") = 0;
+	snprintf(plain, sizeof(plain), "%.*s", (int)kbtf_plain_len(name), name);
 	id = hooks.btf ? btf__find_by_name_kind(hooks.btf, plain, kind) : 0;
 	return id > 0 ? id : 0;
 }

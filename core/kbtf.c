@@ -160,11 +160,17 @@ static inline struct want *find_want(const struct kbtf *kbtf, const char *name, 
 	return NULL;
 }
 
-/* The entry of a name without its flavour ("sock___old" is "sock"), made when there is none. */
-static struct want *want_name(struct kbtf *kbtf, const char *name, bool *new)
+size_t kbtf_plain_len(const char *name)
 {
 	const char *flavour = strstr(name, "___");
-	char *copy = flavour ? strndup(name, flavour - name) : strdup(name);
+
+	return flavour ? (size_t)(flavour - name) : strlen(name);
+}
+
+/* The entry of a name without its flavour, made when there is none. */
+static struct want *want_name(struct kbtf *kbtf, const char *name, bool *new)
+{
+	char *copy = strndup(name, kbtf_plain_len(name));
 	struct want *want = copy ? find_want(kbtf, copy, strlen(copy) + 1) : NULL;
 	uint16_t *head;
 
@@ -265,8 +271,7 @@ int kbtf_want_id(struct kbtf *kbtf, const char *name, uint32_t kind)
 
 uint32_t kbtf_id(const struct kbtf *kbtf, const char *name)
 {
-	const char *flavour = strstr(name, "___");
-	char *plain = flavour ? strndup(name, flavour - name) : strdup(name);
+	char *plain = strndup(name, kbtf_plain_len(name));
 	const struct want *want = plain ? find_want(kbtf, plain, strlen(plain) + 1) : NULL;
 
 	free(plain);

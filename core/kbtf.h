@@ -14,6 +14,9 @@
 
 struct kbtf;
 
+/* The length of a type's name without its flavour: "sock___old" is the kernel's "sock". */
+size_t kbtf_plain_len(const char *name);
+
 struct kbtf *kbtf_new(void); /* NULL: no memory */
 void kbtf_free(struct kbtf *kbtf);
 

@@ -153,6 +153,21 @@ bool selftest_known(const char *line, const struct selftest_value *values)
 	return known;
 }
 
+/* What is wrong is seldom seen twice: the rows themselves have to tell what they are. */
+static void name_rows(const struct look *look, char *found, size_t size)
+{
+	const char *words = look->select, *row, *end;
+	struct word word;
+	size_t at = strlen(found);
+
+	at += snprintf(found + at, size - at, ", of rows with");
+	while (at < size && next_word(&words, &word, look->values))
+		at += snprintf(found + at, size - at, " %s=%s", word.column, word.value);
+	for (row = look->text; at < size && (end = strchr(row, '\n')); row = end + 1)
+		if (selected(look->select, row, end - row, look->values))
+			at += snprintf(found + at, size - at, "; %.*s", (int)(end - row), row);
+}
+
 bool selftest_check(const char *line, const char *text, const struct selftest_value *values,
 		    char *found, size_t size)
 {
@@ -160,12 +175,11 @@ bool selftest_check(const char *line, const char *text, const struct selftest_va
 	struct look look = { .select = line, .text = text, .values = values };
 	bool many = false, right = true;
 	struct word word;
-	size_t at;
 
 	checks = checks ? checks + 1 : "";
 	word = (struct word){ .column = "rows", .relation = AT_LEAST };
 	check_word(&look, &word, found, size);
-	for (at = 0; right && next_word(&checks, &word, values); at++) {
+	while (right && next_word(&checks, &word, values)) {
 		many |= word.sum || !strcmp(word.column, "rows");
 		right = check_word(&look, &word, found, size);
 	}
@@ -173,13 +187,7 @@ bool selftest_check(const char *line, const char *text, const struct selftest_va
 		snprintf(found, size, "%d rows, expected one", look.rows);
 		right = false;
 	}
-	if (!right) {
-		at = strlen(found);
-		snprintf(found + at, size - at, ", of rows with");
-		while (next_word(&look.select, &word, values)) {
-			at = strlen(found);
-			snprintf(found + at, size - at, " %s=%s", word.column, word.value);
-		}
-	}
+	if (!right)
+		name_rows(&look, found, size);
 	return right;
 }

@@ -12,7 +12,7 @@
 
 #define PLAN_MAX_SLOTS 8
 #define PLAN_MAX_ALTS 6
-#define PLAN_MAX_PROGS 9
+#define PLAN_MAX_PROGS 10
 
 /* One way to see something: programs that work only together, by their names in the .bpf.c. */
 struct attach_alt {

@@ -78,7 +78,7 @@ struct call {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 1024); /* threads inside tcp_v4_connect() at once, not in connect() */
+	__uint(max_entries, 1024); /* threads inside these at once, none of them waits there */
 	__type(key, __u64);
 	__type(value, struct call);
 } calls SEC(".maps");
@@ -121,6 +121,26 @@ int BPF_KPROBE(tcpconnect_v6_kprobe, struct sock *sk, void *addr)
 	return on_call(sk, addr);
 }
 
+SEC("kprobe/security_socket_connect")
+int BPF_KPROBE(tcpconnect_lsm_kprobe, struct socket *socket, void *addr)
+{
+	const struct sock *sk = NT_READ(NT_PROBE, socket->sk);
+
+	return nt_is_stream(sk, NT_PROBE) ? on_call(sk, addr) : 0;
+}
+
+SEC("kprobe/tcp_v4_pre_connect")
+int BPF_KPROBE(tcpconnect_v4_pre_kprobe, struct sock *sk, void *addr)
+{
+	return on_call(sk, addr);
+}
+
+SEC("kprobe/tcp_v6_pre_connect")
+int BPF_KPROBE(tcpconnect_v6_pre_kprobe, struct sock *sk, void *addr)
+{
+	return on_call(sk, addr);
+}
+
 SEC("kretprobe/tcp_v4_connect")
 int BPF_KRETPROBE(tcpconnect_v4_kretprobe, int ret)
 {
@@ -129,6 +149,24 @@ int BPF_KRETPROBE(tcpconnect_v4_kretprobe, int ret)
 
 SEC("kretprobe/tcp_v6_connect")
 int BPF_KRETPROBE(tcpconnect_v6_kretprobe, int ret)
+{
+	return on_return(ret);
+}
+
+SEC("kretprobe/security_socket_connect")
+int BPF_KRETPROBE(tcpconnect_lsm_kretprobe, int ret)
+{
+	return on_return(ret);
+}
+
+SEC("kretprobe/tcp_v4_pre_connect")
+int BPF_KRETPROBE(tcpconnect_v4_pre_kretprobe, int ret)
+{
+	return on_return(ret);
+}
+
+SEC("kretprobe/tcp_v6_pre_connect")
+int BPF_KRETPROBE(tcpconnect_v6_pre_kretprobe, int ret)
 {
 	return on_return(ret);
 }

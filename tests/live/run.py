@@ -44,6 +44,19 @@ def read_skips(kernel):
     return skips
 
 
+def remove_named(pid):
+    """Namespaces and cgroups bear the number of the test's process. A run that is killed leaves them, and numbers recur."""
+    for path in glob.glob(f"/run/netns/nt{pid}n*"):
+        subprocess.run(["ip", "netns", "del", os.path.basename(path)], stderr=subprocess.DEVNULL)
+    with open("/proc/self/mountinfo") as file:
+        mounts = [line.split()[4] for line in file if re.search(r" - cgroup2? ", line)]
+    for mount in mounts:
+        for path in glob.glob(f"{mount}/nt{pid}") + glob.glob(f"{mount}/nt{pid}[!0-9]*"):
+            for below, _, _ in os.walk(path, topdown=False):
+                with contextlib.suppress(OSError):
+                    os.rmdir(below)
+
+
 def in_child(function, pipe, log):
     """Runs one test; what came of it goes into the pipe."""
     import nt
@@ -53,6 +66,7 @@ def in_child(function, pipe, log):
     os.dup2(log, 1)
     os.dup2(log, 2)
     try:
+        remove_named(os.getpid())
         try:
             function()
             result = ["ok", ""]
@@ -84,15 +98,7 @@ def sweep(pid, temp):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(child, signal.SIGKILL)
             os.waitpid(child, 0)
-    for path in glob.glob(f"/run/netns/nt{pid}n*"):
-        subprocess.run(["ip", "netns", "del", os.path.basename(path)], stderr=subprocess.DEVNULL)
-    with open("/proc/self/mountinfo") as file:
-        mounts = [line.split()[4] for line in file if re.search(r" - cgroup2? ", line)]
-    for mount in mounts:
-        for path in glob.glob(f"{mount}/nt{pid}*"):
-            for below, _, _ in os.walk(path, topdown=False):
-                with contextlib.suppress(OSError):
-                    os.rmdir(below)
+    remove_named(pid)
     shutil.rmtree(temp, True)
 
 

@@ -353,7 +353,10 @@ static void compares_rows(void **state)
 		    cases[i].right)
 			fail_msg("%s", cases[i].line);
 	selftest_check("lport=$port | n=6", rows, values, found, sizeof(found));
-	assert_string_equal(found, "n is 5, expected 6, of rows with lport=80");
+	assert_string_equal(found, "n is 5, expected 6, of rows with lport=80; "
+				   "{\"tool\":\"x\",\"lport\":80,\"comm\":\"a\",\"n\":5}");
+	selftest_check("lport=81 | n>=7", rows, values, found, 60);
+	assert_string_equal(found, "2 rows, expected one, of rows with lport=81; {\"tool\":\"x\",\"l");
 	assert_false(selftest_known("a=1 | rows=$lost", values));
 	assert_true(selftest_known("a=$lost | rows=$port", values));
 }
