@@ -158,6 +158,7 @@ static void judge(struct doctor_tool *t, const struct run *run, bool well,
 		  const struct selftest_line *lines, const struct selftest_value *values)
 {
 	char *text = contents(run->out), *words = contents(run->err);
+	size_t at;
 
 	t->selftest = "right";
 	if (!well || !text) {
@@ -172,6 +173,9 @@ static void judge(struct doctor_tool *t, const struct run *run, bool well,
 		else if (!selftest_check(lines->line, text, values, t->found, sizeof(t->found)))
 			t->selftest = "wrong";
 	}
+	at = strlen(t->found);
+	if (well && words && *words && !strcmp(t->selftest, "wrong"))
+		snprintf(t->found + at, sizeof(t->found) - at, "; the run said: %s", words);
 	free(text);
 	free(words);
 }
