@@ -99,13 +99,25 @@ static int on_record(void *ctx, void *data, size_t len)
 
 /*
  * The two clocks are slewed alike and part only when somebody sets the time. Two readings are never
- * of the same moment, so small differences are ours: rows must not jump about by them.
+ * of the same moment, and we may be stopped between them: rows must not jump about by that.
  */
 static void read_clock(struct session *s)
 {
-	int64_t offset = now(CLOCK_REALTIME) - now(CLOCK_MONOTONIC), moved = offset - s->offset;
+	uint64_t before, after, width = UINT64_MAX;
+	int64_t offset = 0, moved, real;
+	int i;
 
-	if (moved > -1000000 && moved < 1000000)
+	for (i = 0; i < 5 && width > 100000; i++) {
+		before = now(CLOCK_MONOTONIC);
+		real = now(CLOCK_REALTIME);
+		after = now(CLOCK_MONOTONIC);
+		if (after - before >= width)
+			continue;
+		width = after - before;
+		offset = real - (int64_t)(before + width / 2);
+	}
+	moved = offset - s->offset;
+	if (moved > -1000000 - (int64_t)width && moved < 1000000 + (int64_t)width)
 		return;
 	s->offset = offset;
 	out_set_clock(s->rows.out, offset);
@@ -122,6 +134,7 @@ static int drain(struct session *s, uint64_t until)
 	int n;
 
 	read_clock(s);
+	s->reader->hurried = 0;
 	n = ring_buffer__consume(s->ring);
 	merge_drain(&s->merge, until, print_event, s);
 	if (s->recorder) {
@@ -563,8 +576,8 @@ static int open_signals(struct session *s)
 		return fault_set(s->fault, EXIT_RUNNING, "waiting for signals failed: %s",
 				 strerror(errno));
 	/*
-	 * A pipe whose reader has gone reports EPOLLERR without being asked; a file cannot be
-	 * waited for, and need not.
+	 * A pipe whose reader has gone reports EPOLLERR without being asked, a socket EPOLLHUP; a
+	 * file cannot be waited for, and need not.
 	 */
 	epoll_ctl(s->epoll, EPOLL_CTL_ADD, STDOUT_FILENO, &hangup);
 	return 0;
@@ -646,7 +659,7 @@ static void wait_for(struct session *s, int timeout_ms)
 	n = epoll_wait(s->epoll, events, 4, timeout_ms);
 	for (i = 0; i < n; i++)
 		if (events[i].data.u32 == 1 ||
-		    (events[i].data.u32 == 2 && events[i].events & EPOLLERR) ||
+		    (events[i].data.u32 == 2 && events[i].events & (EPOLLERR | EPOLLHUP)) ||
 		    (events[i].data.u32 == 3 && !top_events(s->rows.top)))
 			s->stop = true;
 }
@@ -676,27 +689,29 @@ static uint64_t settled(void)
 }
 
 /*
- * Two speeds: while events come, the ring is read every BATCH_MS; when a batch was empty we sleep
- * without a timer and the next event wakes us (nt_wakeup() in probes/event.bpf.h).
+ * While events come, the ring is read every BATCH_MS; when a batch was empty the next event wakes
+ * us (nt_wakeup() in probes/event.bpf.h). A probe that looked before we said so may still be on its
+ * way: twice we look by ourselves, the second time late enough for a CPU that was stopped, before
+ * we sleep without a timer.
  */
 static void run(struct session *s)
 {
+	static const int waits[] = { BATCH_MS, BATCH_MS, 1000, -1 };
 	uint64_t start = now(CLOCK_MONOTONIC), t = start,
 		 deadline = s->opts->duration_ns ? start + s->opts->duration_ns : UINT64_MAX;
-	bool idle = false;
+	unsigned int empty = 0; /* batches in a row */
+	bool woken;
 
 	readings_start(&s->readings, start);
 	while (!s->stop && t < deadline) {
-		if (idle) {
-			s->reader->asleep = 1;
-			__sync_synchronize();
-			if (!drain(s, settled()) && !s->stop)
-				wait_for(s, remaining_ms(s, deadline, -1));
-			s->reader->asleep = 0;
-		} else {
-			wait_for(s, remaining_ms(s, deadline, BATCH_MS));
-		}
-		idle = !drain(s, settled());
+		s->reader->asleep = empty > 0;
+		__sync_synchronize();
+		wait_for(s, remaining_ms(s, deadline, waits[empty]));
+		woken = empty && !s->reader->asleep; /* others may come right behind */
+		if (drain(s, settled()) || woken)
+			empty = 0;
+		else if (empty < 3)
+			empty++;
 		t = now(CLOCK_MONOTONIC);
 		if (t < deadline) /* one that is due when the run ends is the last one */
 			s->full |= !readings_due(&s->readings, t);

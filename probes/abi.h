@@ -199,7 +199,8 @@ struct nt_counters {
 
 /* One page shared with the reader. */
 struct nt_reader {
-	__u32 asleep; /* set before it sleeps without a timer; cleared by the probe that wakes it */
+	__u32 asleep;   /* set before it sleeps; cleared by the probe that wakes it */
+	__u32 hurried;  /* a probe woke it, the ring fills; cleared before it reads */
 	__u32 map_full; /* nt_socks had no room for a socket once */
 	__u32 unbound;  /* entries of nt_listeners whose port is not known yet */
 };
@@ -216,7 +217,7 @@ struct nt_state {
 
 /*
  * What is remembered of a socket while it lives. Key: its address. Guarded by the socket's own
- * lock.
+ * lock, but for `owner`: it is claimed without by accept() and by who sends and receives.
  */
 struct nt_sock {
 	__u64 birth;  /* ns, CLOCK_MONOTONIC: ESTABLISHED, or SYN_SENT till then; 0: before us */
@@ -226,7 +227,8 @@ struct nt_sock {
 	__u8 done[NT_MAX_TOOLS];
 	__u8 active;   /* it called connect(): its SYN is counted in bytes_acked */
 	__u8 listened; /* it is a listener or was one */
-	__u8 pad[6];
+	__u8 closed;   /* what follows CLOSE is another socket, or another connect() */
+	__u8 pad[5];
 	struct nt_state state; /* only where a tool of the run keeps states (core/tool.h) */
 };
 

@@ -71,7 +71,7 @@ static __always_inline void nt_carry_dns(struct __sk_buff *skb, const struct nt_
 	    bpf_skb_load_bytes(skb, place->at, dns->data, len))
 		bpf_ringbuf_discard(dns, BPF_RB_NO_WAKEUP);
 	else
-		bpf_ringbuf_submit(dns, nt_wakeup(size));
+		bpf_ringbuf_submit(dns, nt_wakeup());
 }
 
 SEC("cgroup_skb/ingress")

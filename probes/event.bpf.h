@@ -43,24 +43,35 @@ static __always_inline struct nt_counters *nt_count(void)
 			__sync_fetch_and_add(&(counters)->member, 1);                              \
 	} while (0)
 
+/* An event that there was no room to remember in a map. */
+static __always_inline void nt_lost_map(void)
+{
+	struct nt_counters *counters = nt_count();
+
+	NT_COUNT(counters, seen);
+	NT_COUNT(counters, lost_map);
+}
+
 /*
  * The reader is not woken for each event: it looks by itself every few tens of ms while events
- * come. It is woken when it sleeps because none came, and once when the ring has become a quarter
- * full.
+ * come. It is woken when it sleeps because none came, and once when the ring is a quarter full.
  */
-static __always_inline __u64 nt_wakeup(__u64 size)
+static __always_inline __u64 nt_wakeup(void)
 {
 	__u32 zero = 0;
 	struct nt_reader *reader = bpf_map_lookup_elem(&nt_reader, &zero);
-	__u64 quarter = nt_params.ring_bytes / 4;
-	__u64 used;
 
-	if (reader && reader->asleep) {
+	if (!reader)
+		return BPF_RB_FORCE_WAKEUP;
+	if (reader->asleep) {
 		reader->asleep = 0;
 		return BPF_RB_FORCE_WAKEUP;
 	}
-	used = bpf_ringbuf_query(&nt_events, BPF_RB_AVAIL_DATA);
-	return used >= quarter && used - size < quarter ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP;
+	if (bpf_ringbuf_query(&nt_events, BPF_RB_AVAIL_DATA) < nt_params.ring_bytes / 4 ||
+	    reader->hurried)
+		return BPF_RB_NO_WAKEUP;
+	reader->hurried = 1;
+	return BPF_RB_FORCE_WAKEUP;
 }
 
 /* Counts an event with the filter's verdict: the counters, or NULL if nobody wants it. */
@@ -86,7 +97,7 @@ static __always_inline struct nt_counters *nt_wanted(void *event)
 /* `event` starts with a struct nt_event. */
 static __always_inline void nt_output(void *event, __u64 size, struct nt_counters *count)
 {
-	if (count && bpf_ringbuf_output(&nt_events, event, size, nt_wakeup(size + 8)))
+	if (count && bpf_ringbuf_output(&nt_events, event, size, nt_wakeup()))
 		NT_COUNT(count, lost_buffer);
 }
 
@@ -122,7 +133,7 @@ static __always_inline void nt_send(void *event, __u64 size)
 		return;
 	}
 	((struct nt_event *)event)->tool = nt_params.tool;
-	bpf_ringbuf_submit(event, nt_wakeup(size + 8));
+	bpf_ringbuf_submit(event, nt_wakeup());
 }
 
 #endif

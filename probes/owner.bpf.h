@@ -48,14 +48,6 @@ static __always_inline struct nt_sock *nt_sock(const struct sock *sk)
 	return bpf_map_lookup_elem(&nt_socks, &key);
 }
 
-static __always_inline void nt_no_room(void)
-{
-	struct nt_counters *count = nt_count();
-
-	NT_COUNT(count, seen);
-	NT_COUNT(count, lost_map);
-}
-
 /*
  * The entry begins empty and is made once: accept() may come before the child is ESTABLISHED
  * (inet_csk_complete_hashdance()), on another CPU, and neither may undo what the other knows.
@@ -69,7 +61,7 @@ NT_GLOBAL int nt_remember_key(__u64 key)
 	if (!bpf_map_update_elem(&nt_socks, &key, &new, BPF_NOEXIST) ||
 	    bpf_map_lookup_elem(&nt_socks, &key))
 		return 0;
-	nt_no_room();
+	nt_lost_map();
 	reader = bpf_map_lookup_elem(&nt_reader, &zero);
 	if (reader)
 		reader->map_full = 1;
@@ -90,10 +82,26 @@ static __always_inline struct nt_sock *nt_remember(__u64 key)
 	return bpf_map_lookup_elem(&nt_socks, &key);
 }
 
+/*
+ * The kernel may have skipped our run for the end of a socket (nt_destroy_tp): what is remembered
+ * at its address is not the new one's.
+ */
+static __always_inline void nt_begin_anew(struct nt_sock *s)
+{
+	s->closed = 0;
+	s->birth = 0;
+	s->syn_sent = 0;
+	s->active = 0;
+	s->listened = 0;
+	s->owner.how = NT_OWNER_NONE;
+}
+
 NT_GLOBAL int nt_claim_key(__u64 key, __u32 how)
 {
 	struct nt_sock *s = nt_remember(key);
 
+	if (s && s->closed && how == NT_OWNER_ACCEPT)
+		nt_begin_anew(s);
 	if (s && s->owner.how < how)
 		nt_current(&s->owner, how);
 	return 0;
@@ -146,7 +154,7 @@ static __always_inline void nt_listens(struct nt_listener *key)
 		owner.uid = -1;
 	}
 	if (bpf_map_update_elem(&nt_listeners, key, &owner, BPF_ANY))
-		nt_no_room();
+		nt_lost_map();
 	else if (!key->port && !other)
 		nt_count_unbound(1);
 }
@@ -166,7 +174,7 @@ static __always_inline void nt_leaves_port_0(struct nt_listener *key, bool tells
 		nt_count_unbound(-1);
 	key->port = port;
 	if (tells_port && bpf_map_update_elem(&nt_listeners, key, &owner, BPF_ANY))
-		nt_no_room();
+		nt_lost_map();
 }
 
 /* `from`, `addr0`, `addr1`: words of a struct nt_listener. Not claimed here: the stack is short. */
@@ -236,6 +244,12 @@ static __always_inline bool nt_tells_nothing(int oldstate, int newstate)
 	return newstate == TCP_CLOSE_WAIT || newstate == TCP_FIN_WAIT2 || newstate == TCP_CLOSING;
 }
 
+/* For tools that look at the others only: see NT_STATE_PROGRAMS(). */
+static __always_inline bool nt_wants_state(const struct sock *sk, int oldstate, int newstate)
+{
+	return sk->sk_protocol == IPPROTO_TCP && !nt_tells_nothing(oldstate, newstate);
+}
+
 /*
  * The kernel does not run a program again on a CPU where it is running (since 6.1, 05b24ff9b2cf): a
  * packet or another task that interrupts it, on its way to another socket's transition, would go
@@ -277,6 +291,10 @@ static __always_inline void nt_done(const struct sock *sk, __u8 mark)
 static __always_inline void nt_update(struct nt_sock *s, int oldstate, int newstate,
 				      enum nt_owner_how claim)
 {
+	if (newstate == TCP_CLOSE)
+		s->closed = 1;
+	else if (s->closed)
+		nt_begin_anew(s);
 	if (newstate == TCP_SYN_SENT && nt_params.keep_owners) {
 		s->birth = bpf_ktime_get_ns();
 		s->syn_sent = s->birth;
@@ -342,8 +360,10 @@ NT_CALLED struct nt_sock *nt_on_state(const struct sock *sk, int oldstate, int n
  * NAME and NAME_again, of which the second does the same where the kernel skipped the first. They
  * do what nt_on_state() does, then on_state(sk, s, oldstate, newstate); `s`: what is known of the
  * socket, or NULL. The second calls the first by a map: so the verifier walks the body
- * once, not twice, and it may run within itself. What the first did last on this CPU it leaves in
- * the counters, which is cheaper to look at than the socket's mark.
+ * once, not twice, and it may run within itself: so its stack must not be the one per CPU that
+ * programs have since 6.13, unless they have tail calls (check_max_stack_depth(),
+ * kernel/bpf/verifier.c). What the first did last on this CPU it leaves in the counters, which is
+ * cheaper to look at than the socket's mark.
  */
 static __always_inline __u64 nt_transition(const struct sock *sk, int newstate)
 {
@@ -369,6 +389,12 @@ static __always_inline bool nt_is_first_done(const struct sock *sk, int newstate
 }
 
 #define NT_STATE_PROGRAMS(name, wants, on_state)                                                   \
+	struct {                                                                                   \
+		__uint(type, BPF_MAP_TYPE_PROG_ARRAY);                                             \
+		__uint(max_entries, 1);                                                            \
+		__type(key, __u32);                                                                \
+		__type(value, __u32);                                                              \
+	} name##_map SEC(".maps");                                                                 \
 	SEC("tp_btf/inet_sock_set_state")                                                          \
 	int BPF_PROG(name, struct sock *sk, int oldstate, int newstate)                            \
 	{                                                                                          \
@@ -376,16 +402,12 @@ static __always_inline bool nt_is_first_done(const struct sock *sk, int newstate
 			return 0;                                                                  \
 		oldstate = NT_FORGET(oldstate, nt_address(sk));                                    \
 		newstate = NT_FORGET(newstate, nt_address(sk));                                    \
+		if (!nt_params.ring_bytes) /* never */                                             \
+			bpf_tail_call(ctx, &name##_map, 0);                                        \
 		on_state(sk, nt_on_state(sk, oldstate, newstate), oldstate, newstate);             \
 		nt_was_first(sk, newstate);                                                        \
 		return 0;                                                                          \
 	}                                                                                          \
-	struct {                                                                                   \
-		__uint(type, BPF_MAP_TYPE_PROG_ARRAY);                                             \
-		__uint(max_entries, 1);                                                            \
-		__type(key, __u32);                                                                \
-		__type(value, __u32);                                                              \
-	} name##_map SEC(".maps");                                                                 \
 	SEC("tp_btf/inet_sock_set_state")                                                          \
 	int BPF_PROG(name##_again, struct sock *sk, int oldstate, int newstate)                    \
 	{                                                                                          \

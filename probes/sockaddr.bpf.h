@@ -14,6 +14,8 @@ struct nt_sockaddr {
 	__be32 ip6[4];
 };
 
+#define SOCKADDR_IN_LEN 16 /* sizeof(struct sockaddr_in); that of IPv6 is 24 at least, SIN6_LEN_RFC2133 */
+
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
 struct sockaddr_in6 {
@@ -25,12 +27,17 @@ struct sockaddr_in6 {
 
 #pragma clang attribute pop
 
-/* From kernel memory, in a program that reads directly or in one that does not. */
-static __always_inline void nt_read_sockaddr(struct nt_sockaddr *to, const void *addr,
+/*
+ * From kernel memory, in a program that reads directly or in one that does not. `len` is the
+ * caller's: what is behind it on the kernel's stack is no address (move_addr_to_kernel()).
+ */
+static __always_inline void nt_read_sockaddr(struct nt_sockaddr *to, const void *addr, __u32 len,
 					     enum nt_way way)
 {
 	const struct sockaddr_in6 *in6;
 
+	if (len < SOCKADDR_IN_LEN)
+		return;
 	if (way == NT_DIRECT && nt_can_cast() && nt_params.casts) {
 		in6 = NT_CAST(NT_DIRECT, sockaddr_in6, addr);
 		to->family = in6->sin6_family;
@@ -40,16 +47,23 @@ static __always_inline void nt_read_sockaddr(struct nt_sockaddr *to, const void 
 	} else {
 		bpf_probe_read_kernel(to, sizeof(*to), addr);
 	}
+	if (to->family == AF_INET6 && len < sizeof(*to))
+		to->family = 0;
 }
 
-/* From user memory; of an IPv4 address no more than its own bytes need to be there. */
-static __always_inline void nt_read_user_sockaddr(struct nt_sockaddr *to, const void *addr)
+/* The same from user memory. */
+static __always_inline void nt_read_user_sockaddr(struct nt_sockaddr *to, const void *addr,
+						  __u32 len)
 {
-	if (bpf_probe_read_user(to, sizeof(*to), addr))
+	if (len >= sizeof(*to))
+		bpf_probe_read_user(to, sizeof(*to), addr);
+	else if (len >= SOCKADDR_IN_LEN)
 		bpf_probe_read_user(to, offsetof(struct nt_sockaddr, ip6), addr);
+	if (to->family == AF_INET6 && len < sizeof(*to))
+		to->family = 0;
 }
 
-/* false: neither an IPv4 nor an IPv6 address. */
+/* false: neither an IPv4 nor an IPv6 address, or not all of one. */
 static __always_inline bool nt_put_peer(struct nt_event *e, const struct nt_sockaddr *peer)
 {
 	if (peer->family == AF_INET)

@@ -10,7 +10,7 @@ int BPF_PROG(sofdsnoop_send, struct socket *sock)
 {
 	if (sock->sk->__sk_common.skc_family == AF_UNIX &&
 	    !begin(bpf_get_current_pid_tgid(), SOFDSNOOP_SEND))
-		lost();
+		nt_lost_map();
 	return 0;
 }
 
@@ -74,7 +74,7 @@ static __always_inline struct sofdsnoop_event *keep_received(int fd)
 		call = begin(tid, SOFDSNOOP_RECV);
 	if (call)
 		return keep(tid, call, fd);
-	lost();
+	nt_lost_map();
 	return NULL;
 }
 

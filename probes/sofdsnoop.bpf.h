@@ -50,14 +50,6 @@ struct {
 	__type(value, struct sofdsnoop_event);
 } nt_blank SEC(".maps");
 
-static __always_inline void lost(void)
-{
-	struct nt_counters *count = nt_count();
-
-	NT_COUNT(count, seen);
-	NT_COUNT(count, lost_map);
-}
-
 static __always_inline struct call *begin(__u32 tid, enum sofdsnoop_action action)
 {
 	struct call new = { .action = action };
@@ -76,7 +68,7 @@ static __always_inline struct sofdsnoop_event *keep(__u32 tid, struct call *call
 
 	e = bpf_map_lookup_elem(&nt_blank, &zero);
 	if (!e || bpf_map_update_elem(&nt_task_items, &key, e, BPF_ANY)) {
-		lost();
+		nt_lost_map();
 		return NULL;
 	}
 	call->count++;

@@ -23,7 +23,7 @@ static __always_inline void nt_emit_stack(void *ctx, void *event, const __u64 si
 		NT_COUNT(count, seen);
 		NT_COUNT(count, lost_stack);
 	}
-	bpf_ringbuf_submit(record, nt_wakeup(size + NT_STACK_SIZE + 8));
+	bpf_ringbuf_submit(record, nt_wakeup());
 }
 
 #define NT_CALLER_FRAMES 16

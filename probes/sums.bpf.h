@@ -34,14 +34,6 @@ struct {
 
 static const volatile NT_SUMS_ROW nt_no_row SEC(".rodata.row");
 
-static __always_inline void nt_no_row_left(void)
-{
-	struct nt_counters *count = nt_count();
-
-	NT_COUNT(count, seen);
-	NT_COUNT(count, lost_map);
-}
-
 /* The half that rows are added to now. */
 static __always_inline void *nt_sums_now(void)
 {
@@ -67,7 +59,7 @@ static __always_inline NT_SUMS_ROW *nt_row(const NT_SUMS_KEY *key, bool *fresh)
 		row = bpf_map_lookup_elem(sums, key);
 	}
 	if (!row) {
-		nt_no_row_left();
+		nt_lost_map();
 		return NULL;
 	}
 	*fresh = !((struct nt_sum *)row)->head.time;
@@ -106,7 +98,7 @@ static __always_inline NT_SUMS_ROW *nt_row_or(const NT_SUMS_KEY *key, NT_SUMS_RO
 		return NULL;
 	row = bpf_map_lookup_elem(sums, key);
 	if (!row)
-		nt_no_row_left();
+		nt_lost_map();
 	return row;
 }
 

@@ -140,12 +140,12 @@ static __attribute__((noinline)) int nt_current(struct nt_owner *owner, enum nt_
 	owner->tid = id;
 	owner->uid = bpf_get_current_uid_gid();
 	owner->cgroup = bpf_get_current_cgroup_id();
-	owner->how = how;
 	bpf_get_current_comm(owner->comm, sizeof(owner->comm));
 	if (nt_params.want_mntns)
 		owner->mntns = nt_mntns();
 	if (nt_params.n_cgroups)
 		owner->cgroup_bits = nt_cgroup_bits();
+	owner->how = how; /* last: until then another CPU takes the owner for unknown */
 	return 0;
 }
 

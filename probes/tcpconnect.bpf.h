@@ -18,15 +18,11 @@
 static __always_inline void count(const struct tcpconnect_event *e)
 {
 	struct tcpconnect_flow flow = { .rport = e->head.rport };
-	struct nt_counters *counters = nt_count();
 	struct tcpconnect_count *row;
 	bool fresh;
 
-	if (!nt_filter(e)) {
-		NT_COUNT(counters, seen);
-		NT_COUNT(counters, filtered);
+	if (!nt_passes(&e->head))
 		return;
-	}
 	if (nt_params.flags & TCPCONNECT_LPORT)
 		flow.lport = e->head.lport;
 	__builtin_memcpy(flow.laddr, e->head.laddr, sizeof(flow.laddr));
@@ -40,8 +36,7 @@ static __always_inline void count(const struct tcpconnect_event *e)
 		row->head.lport = flow.lport;
 		row->head.rport = flow.rport;
 		row->head.ip = e->head.ip;
-		row->head.tool = nt_params.tool;
-		row->head.time = e->head.time;
+		nt_row_begun(row);
 	}
 	__sync_fetch_and_add(&row->connects, 1);
 }

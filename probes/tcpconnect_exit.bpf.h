@@ -27,14 +27,10 @@ struct {
 
 static __always_inline void remember(const struct sock *sk, const struct attempt *attempt)
 {
-	struct nt_counters *counters;
 	__u64 key = (__u64)sk;
 
-	if (bpf_map_update_elem(&nt_sock_tool, &key, attempt, BPF_ANY)) {
-		counters = nt_count();
-		NT_COUNT(counters, seen);
-		NT_COUNT(counters, lost_map);
-	}
+	if (bpf_map_update_elem(&nt_sock_tool, &key, attempt, BPF_ANY))
+		nt_lost_map();
 }
 
 SEC("sockops")
@@ -125,7 +121,8 @@ int BPF_PROG(tcpconnect_exit_tp, struct pt_regs *regs, long ret)
 	key = (__u64)nt_subflow(sk);
 	if (!bpf_map_delete_elem(&nt_sock_tool, &key) || !ret || ret == -EISCONN)
 		return 0;
-	nt_read_user_sockaddr(&peer, (const void *)nt_syscall_arg(regs, 1));
+	nt_read_user_sockaddr(&peer, (const void *)nt_syscall_arg(regs, 1),
+			      nt_syscall_arg(regs, 2));
 	return on_failure(sk, &peer, ret, NT_PROBE);
 }
 

@@ -107,11 +107,6 @@ static __always_inline void session_end(struct sock *sk, const struct nt_sock *s
 	nt_emit(&e, sizeof(e));
 }
 
-static __always_inline bool wants(const struct sock *sk, int oldstate, int newstate)
-{
-	return sk->sk_protocol == IPPROTO_TCP && !nt_tells_nothing(oldstate, newstate);
-}
-
 static __always_inline void on_state(struct sock *sk, const struct nt_sock *s, int oldstate,
 				     int newstate)
 {
@@ -119,6 +114,6 @@ static __always_inline void on_state(struct sock *sk, const struct nt_sock *s, i
 		session_end(sk, s, oldstate);
 }
 
-NT_STATE_PROGRAMS(tcplife_state, wants, on_state)
+NT_STATE_PROGRAMS(tcplife_state, nt_wants_state, on_state)
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -45,14 +45,15 @@ static __always_inline __u8 type_of(__u8 cause)
 
 /*
  * Two programs of one body, as on transitions (owner.bpf.h): what is received while a task works
- * off its backlog may make another socket retransmit. The mark is a number that grows with each.
+ * off its backlog may make another socket retransmit. The mark is a number that grows with each,
+ * but by 128 it is the same again: the first does not ask.
  */
 static __always_inline bool is_done(const struct sock *sk, const struct tcp_sock *tp,
 				    enum nt_turn turn)
 {
 	__u8 mark = 0x80 | tp->total_retrans; /* no state has this bit */
 
-	if (nt_is_done(sk, mark, turn))
+	if (turn == NT_SECOND && nt_is_done(sk, mark, NT_SECOND))
 		return true;
 	nt_done(sk, mark);
 	return false;

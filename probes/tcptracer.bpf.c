@@ -57,11 +57,6 @@ static __always_inline bool is_closed(const struct sock *sk, const struct tcp_so
 	       !(sk->sk_shutdown & SEND_SHUTDOWN);
 }
 
-static __always_inline bool wants(const struct sock *sk, int oldstate, int newstate)
-{
-	return sk->sk_protocol == IPPROTO_TCP && !nt_tells_nothing(oldstate, newstate);
-}
-
 static __always_inline void on_state(struct sock *sk, const struct nt_sock *s, int oldstate,
 				     int newstate, enum closes closes)
 {
@@ -90,8 +85,8 @@ static __always_inline void on_state_too(struct sock *sk, const struct nt_sock *
 	on_state(sk, s, oldstate, newstate, CLOSE_BY_CALL);
 }
 
-NT_STATE_PROGRAMS(tcptracer_state, wants, on_state_too)
-NT_STATE_PROGRAMS(tcptracer_ends, wants, on_state_only)
+NT_STATE_PROGRAMS(tcptracer_state, nt_wants_state, on_state_too)
+NT_STATE_PROGRAMS(tcptracer_ends, nt_wants_state, on_state_only)
 
 /*
  * Of a socket in CLOSE only what it has received tells whether it was ever established:

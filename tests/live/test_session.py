@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """What every tool does alike: options, formats, exit codes, losses, recordings, bad luck."""
+import collections
 import contextlib
 import datetime
 import json
@@ -806,15 +807,21 @@ def test_full_speed_table():
 
 
 def test_full_speed_threads():
-    """Many more tasks than CPUs. What the kernel skips then is told."""
+    """Many more tasks than CPUs. What the kernel skips then is told, and what is printed is true."""
     space = nt.Space()
     count = nt.scaled(8000, 1000)
     trace = Trace("--json", "--stats", spaces=[space])
-    report = nt.churn(space, "-n", count, "--threads", 8, "--processes", "-6", "--close", "half")
+    report = nt.churn(space, "-n", count, "--threads", 8, "--processes", "-6", "--close", "half",
+                      "--truth")
     nt.quiet(space)
     stats = trace.stop().stats()
     rows = trace.rows()
     equal(len(rows), stats["sent"], "rows that were sent are printed")
+    ports = [(s["client_port"], s["server_port"]) for s in report["truth"]]
+    ends = collections.Counter(ports + [(theirs, ours) for ours, theirs in ports])
+    equal(collections.Counter((r["lport"], r["rport"]) for r in rows) - ends, {},
+          "rows of no session")
+    equal({(r["tx_bytes"], r["rx_bytes"]) for r in rows if not r["partial"]}, {(64, 64)}, "bytes")
     if stats["missed"]:
         check(f"skipped {stats['missed']} " in trace.stderr, f"it is told: {trace.stderr}")
         check(0 <= 2 * count - len(rows) <= stats["missed"], f"{len(rows)} rows, {stats}")

@@ -304,10 +304,16 @@ def test_not_ours():
         # an address of the wrong family is an attempt all the same
         with socket.socket() as sock:
             equal(connect_raw(sock, inet6_addr("::1", 9)), errno.EAFNOSUPPORT, "IPv6 by IPv4")
+            # less than an address is none: what the kernel has behind it is nobody's
+            equal(connect_raw(sock, inet_addr("127.0.0.1", 9)[:8]), errno.EINVAL, "half of IPv4")
+        with socket.socket(socket.AF_INET6) as sock:
+            equal(connect_raw(sock, inet6_addr("::1", 9)[:20]), errno.EINVAL, "half of IPv6")
+            equal(connect_raw(sock, inet6_addr("::1", 9)[:24]), errno.ECONNREFUSED, "RFC 2133")
     rows = trace.stop().rows()
     equal([ends(row) for row in rows],
           [("127.0.0.1", nt.port_of(c), "127.0.0.1", port, None),
-           (None, None, "::1", 9, "EAFNOSUPPORT")], "rows")
+           (None, None, "::1", 9, "EAFNOSUPPORT"),
+           ("::1", rows[-1]["lport"], "::1", 9, None)], "rows")
 
 
 def inet_addr(addr, port):
