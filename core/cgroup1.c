@@ -51,18 +51,24 @@ static int subsys_of(const struct btf *btf, dev_t dev)
 	return number;
 }
 
+bool cgroup1_is(const char *dir)
+{
+	struct statfs fs;
+
+	return !statfs(dir, &fs) && fs.f_type == CGROUP_SUPER_MAGIC;
+}
+
 int cgroups1_params(const struct session_opts *opts, struct nt_params *params, struct fault *fault)
 {
 	struct btf *btf = NULL;
-	struct statfs fs;
 	struct stat st;
 	int i, number, code = 0;
 
 	for (i = 0; i < opts->n_cgroups && !code; i++) {
-		if (statfs(opts->cgroups[i].dir, &fs) || stat(opts->cgroups[i].dir, &st))
+		if (stat(opts->cgroups[i].dir, &st))
 			code = fault_set(fault, EXIT_USAGE, "--cgroup: '%s': %s",
 					 opts->cgroups[i].dir, strerror(errno));
-		else if (fs.f_type == CGROUP_SUPER_MAGIC) {
+		else if (cgroup1_is(opts->cgroups[i].dir)) {
 			btf = btf ? btf : btf__load_vmlinux_btf();
 			number = btf ? subsys_of(btf, st.st_dev) : -ENOENT;
 			if (number < 0)

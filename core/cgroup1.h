@@ -3,7 +3,12 @@
 #ifndef NT_CGROUP1_H
 #define NT_CGROUP1_H
 
+#include <stdbool.h>
+
 #include "session.h"
+
+/* Whether a directory is a cgroup of v1. */
+bool cgroup1_is(const char *dir);
 
 /*
  * Fills the cgroup1_* members for those of opts->cgroups that are v1 directories. Returns an exit

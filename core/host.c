@@ -8,8 +8,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/utsname.h>
 #include <unistd.h>
+
+#define PID_NS_FIRST 0xeffffffcu
 
 static FILE *open_below(const char *root, const char *path)
 {
@@ -133,6 +136,13 @@ bool host_takes_one_more(uint32_t version)
 bool host_survives_faults(uint32_t version)
 {
 	return version >= HOST_VERSION(6, 3, 9); /* before 6.2 there are no casts */
+}
+
+int host_pids_known(void)
+{
+	struct stat st;
+
+	return stat("/proc/self/ns/pid", &st) ? -errno : st.st_ino == PID_NS_FIRST;
 }
 
 bool host_locks_maps(uint32_t version)

@@ -55,6 +55,12 @@ bool host_survives_faults(uint32_t version);
 /* Maps count as locked memory (RLIMIT_MEMLOCK), for root too: until 5.11 (97306be45fbe). */
 bool host_locks_maps(uint32_t version);
 
+/*
+ * 1: processes have the numbers here that probes see, those of the first PID namespace
+ * (PROC_PID_INIT_INO, include/linux/proc_ns.h); 0: they do not, and nothing translates them; -errno.
+ */
+int host_pids_known(void);
+
 /* Whether the capability is of any use on this host. */
 bool host_needs(const struct host *host, const struct caps_need *need);
 

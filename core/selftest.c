@@ -17,12 +17,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "host.h"
 #include "options.h"
 #include "scene.h"
 #include "session.h"
 
 #define START_MS 120000 /* that attaching may take, on a slow and busy host */
-#define PID_NS_FIRST 0xeffffffcu /* PROC_PID_INIT_INO, include/linux/proc_ns.h */
 
 /* A tool that runs. */
 struct run {
@@ -193,21 +193,13 @@ static void put(struct selftest_value *values, enum value v, uint64_t number)
 	snprintf(values[v].text, sizeof(values[v].text), "%" PRIu64, number);
 }
 
-/* In a pid namespace of our own we do not know what the kernel calls our processes. */
-static bool knows_pids(void)
-{
-	struct stat st;
-
-	return !stat("/proc/self/ns/pid", &st) && st.st_ino == PID_NS_FIRST;
-}
-
 static void list_values(struct selftest_value *values, const struct scene_truth *truth)
 {
 	int v;
 
 	for (v = 0; v < V_COUNT; v++)
 		values[v].name = value_names[v];
-	if (knows_pids()) {
+	if (host_pids_known() == 1) {
 		put(values, V_CLIENT, truth->client);
 		put(values, V_SERVER, truth->server);
 	}

@@ -23,6 +23,7 @@
 
 #include "caps.h"
 #include "cgroup1.h"
+#include "cgroup_watch.h"
 #include "files.h"
 #include "host.h"
 #include "merge.h"
@@ -52,6 +53,7 @@ struct session {
 	struct rows rows;
 	struct recorder *recorder;
 	struct merge merge;
+	struct cgroup_watch *watch; /* NULL: nothing to watch */
 	struct session_stats stats;
 	int epoll, signals;
 	bool stop;  /* leave the loop */
@@ -530,6 +532,15 @@ static int hold(void *ctx, const struct snapshot_socket *sock, const struct nt_o
 	return 0;
 }
 
+/* A terminal that shows a screen has no place for it. */
+static void say(void *ctx, const char *text)
+{
+	const struct session *s = ctx;
+
+	if (!s->rows.top)
+		fprintf(stderr, "%s\n", text);
+}
+
 /* After attaching, so that no socket falls between the two. */
 static void take_snapshot(struct session *s)
 {
@@ -539,6 +550,11 @@ static void take_snapshot(struct session *s)
 
 	if (i < 0)
 		return;
+	if (host_pids_known() == 0) {
+		say(s, "in a PID namespace of its own: PIDs are the host's, and who holds the sockets "
+		       "that are open now is not known");
+		return;
+	}
 	h.held = probe_map(&s->probes[i], "nt_held");
 	h.listeners = probe_map(&s->probes[i], "nt_listeners");
 	list_members(&h);
@@ -650,6 +666,15 @@ static int say_ready(struct session *s)
 	return 0;
 }
 
+static void watch_cgroups(struct session *s)
+{
+	struct epoll_event event = { .events = EPOLLIN, .data.u32 = 4 };
+
+	s->watch = cgroup_watch_open(s->opts, probe_map(&s->probes[0], "nt_cgroups"));
+	if (s->watch)
+		epoll_ctl(s->epoll, EPOLL_CTL_ADD, cgroup_watch_fd(s->watch), &event);
+}
+
 /* Waits for an event's wake-up, a signal, the end of the output or `timeout_ms` (-1: none). */
 static void wait_for(struct session *s, int timeout_ms)
 {
@@ -657,11 +682,14 @@ static void wait_for(struct session *s, int timeout_ms)
 	int i, n;
 
 	n = epoll_wait(s->epoll, events, 4, timeout_ms);
-	for (i = 0; i < n; i++)
+	for (i = 0; i < n; i++) {
+		if (events[i].data.u32 == 4)
+			cgroup_watch_do(s->watch, say, s);
 		if (events[i].data.u32 == 1 ||
 		    (events[i].data.u32 == 2 && events[i].events & (EPOLLERR | EPOLLHUP)) ||
 		    (events[i].data.u32 == 3 && !top_events(s->rows.top)))
 			s->stop = true;
+	}
 }
 
 /* The end of the run or the next reading, 0: neither is set. */
@@ -795,6 +823,7 @@ static void close_session(struct session *s)
 	if (s->reader)
 		munmap((void *)s->reader, getpagesize());
 	readings_close(&s->readings);
+	cgroup_watch_close(s->watch);
 	for (i = 0; i < s->n_probes; i++)
 		probe_close(&s->probes[i]);
 	for (i = 0; i < SESSION_MAX_TOOLS; i++)
@@ -842,6 +871,7 @@ static int prepare(struct session *s)
 		code = open_readings(s);
 	if (code)
 		return code;
+	watch_cgroups(s);
 	take_snapshot(s);
 	malloc_trim(0); /* what loading needed is not needed again */
 	rows_headers(&s->rows);

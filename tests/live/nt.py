@@ -974,11 +974,11 @@ def make_cgroup(parent, name):
     path = os.path.join(parent, name)
     os.mkdir(path)
     # a process that has been waited for may still be on its way out of it
-    at_end(wait_for, lambda: _removed(path), f"{path} to be empty")
+    at_end(wait_for, lambda: removed(path), f"{path} to be empty")
     return path
 
 
-def _removed(path):
+def removed(path):
     try:
         os.rmdir(path)
     except OSError:

@@ -372,6 +372,34 @@ def test_cgroup2_names():
     })
 
 
+def test_cgroup2_restarted():
+    """A unit that is restarted has a new cgroup at the same place."""
+    root, name = nt.cgroup2_root(), f"nt{os.getpid()}-again"
+    slice_ = nt.make_cgroup(root, f"{name}.slice")
+    path = nt.make_cgroup(slice_, f"{name}.service")
+    space = nt.Space()
+    listener = nt.listen(space, "127.0.0.1")
+
+    def visit(comm):
+        client = Peer(space, comm, cgroup=path)
+        client.connect("127.0.0.1", nt.port_of(listener))
+        client.kill()
+
+    filters = {"unit": ["--unit", name], "path": ["--cgroup", f"/{name}.slice/{name}.service"],
+               "other": ["--cgroup", f"!/{name}.slice/{name}.service"]}
+    traces = Trace.several(filters, "--json", spaces=[space], tool="tcpconnect")
+    visit("first")
+    nt.wait_for(lambda: nt.removed(path), "the first one's end")
+    for trace in traces.values():
+        nt.wait_for(lambda: "is gone" in trace.stderr, f"that it is gone: {trace.argv}")
+    os.mkdir(path)
+    for trace in traces.values():
+        nt.wait_for(lambda: "is back" in trace.stderr, f"that it is back: {trace.argv}")
+    visit("second")
+    rows = {key: [r["comm"] for r in trace.stop().rows()] for key, trace in traces.items()}
+    equal(rows, {"unit": ["first", "second"], "path": ["first", "second"], "other": []}, "rows")
+
+
 def cgroup1_root():
     """A mounted v1 hierarchy with a controller; one is mounted for this test if there is none."""
     with open("/proc/self/mountinfo") as file:

@@ -830,6 +830,23 @@ def test_full_speed_threads():
         equal({r["pid"] for r in rows}, {report["server_pid"], report["client_pid"]}, "owners")
 
 
+def test_pid_namespace():
+    """What /proc tells there are other numbers than the probes': none is printed for the other."""
+    space = nt.Space()
+    c, s = nt.joined(space, space, "127.0.0.1")
+    trace = Trace("--json", "--max-events", 4, spaces=[space], tool="tcpstates",
+                  argv=["unshare", "--pid", "--fork", "--mount-proc", nt.BIN, "tcpstates"])
+    own = nt.port_of(c)
+    c.close()
+    nt.end_of(s)
+    s.close()
+    trace.wait()
+    equal((trace.code, "PIDs are the host's" in trace.stderr), (0, True), f"stderr: {trace.stderr}")
+    equal({r["pid"] for r in trace.rows()} - {None}, {os.getpid()}, "PIDs")
+    client = [r for r in trace.rows() if r["lport"] == own]
+    equal((client[0]["owner"], client[0]["pid"]), ("io", os.getpid()), "who closed")
+
+
 def test_two_at_once():
     """Two tools see the same, and neither disturbs the other."""
     space = nt.Space()
