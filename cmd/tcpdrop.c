@@ -62,6 +62,8 @@ static const struct attach_slot attach[] = {
 	  .alts = { { { "tcpdrop_cast" } }, { { "tcpdrop_read", RECEIVERS } },
 		    { { "tcpdrop_old", "tcpdrop_freed", RECEIVERS },
 		      "reasons: the dropping function's name stands in" },
+		    { { "tcpdrop_read", "nt_receive4_kprobe", "nt_receive6_kprobe",
+			"nt_receive_timewait_kprobe" } },
 		    { { "tcpdrop_read" }, "the sockets of packets that were received" },
 		    { { "tcpdrop_old" }, "reasons, and what a socket's TCP drops" } } },
 	{ .what = "full queues of listeners", .optional = true,

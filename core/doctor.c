@@ -164,7 +164,8 @@ static int effort(const struct plan *plan, int slot, int alt)
 {
 	static const int efforts[] = {
 		[PLAN_LACKS_NET_ADMIN] = 0, [PLAN_LACKS_CGROUP2] = 1, [PLAN_LACKS_PERMISSION] = 2,
-		[PLAN_LACKS_KPROBES] = 3,   [PLAN_LACKS_HOOK] = 3,    [PLAN_LACKS_UNKNOWN] = 3,
+		[PLAN_LACKS_PERF] = 1,	    [PLAN_LACKS_KPROBES] = 3, [PLAN_LACKS_FENTRY] = 3,
+		[PLAN_LACKS_HOOK] = 3,	    [PLAN_LACKS_UNKNOWN] = 3,
 	};
 
 	return efforts[plan->failures[slot][alt].lack];

@@ -71,6 +71,22 @@ static uint32_t id_of(const char *name, uint32_t kind)
 	return id > 0 ? id : 0;
 }
 
+/* register_fentry(), kernel/bpf/trampoline.c; x86 does without where functions are not traced. */
+#define DIRECT_CALLS "register_ftrace_direct"
+
+bool hook_unattachable(const struct bpf_program *program)
+{
+#if defined(__x86_64__)
+	(void)program;
+	return false;
+#else
+	const char *section = bpf_program__section_name(program);
+
+	return (!strncmp(section, "fentry/", 7) || !strncmp(section, "fexit/", 6)) &&
+	       !id_of(DIRECT_CALLS, BTF_KIND_FUNC);
+#endif
+}
+
 /* A function that the kernel lacks stays what it is not: one of its helpers. */
 static void put_call(struct bpf_insn *insn, const char *name)
 {
@@ -168,6 +184,8 @@ static struct kbtf *new_kbtf(void)
 		err = kbtf_want_id(kbtf, kfunc_names[i], BTF_KIND_FUNC);
 	for (i = 0; i < NT_TYPE_COUNT && !err; i++)
 		err = kbtf_want_id(kbtf, type_names[i], BTF_KIND_STRUCT);
+	if (!err)
+		err = kbtf_want_id(kbtf, DIRECT_CALLS, BTF_KIND_FUNC);
 	if (!err)
 		return kbtf;
 	kbtf_free(kbtf);

@@ -25,6 +25,11 @@ const char *hook_btf(const void *object, size_t len);
  */
 int hook_set(struct bpf_program *program, bool found);
 /*
+ * Whether the kernel loads the program but attaches none of its kind: fentry and fexit, on arm64
+ * before 6.5. Only attaching would tell, which --explain does not.
+ */
+bool hook_unattachable(const struct bpf_program *program);
+/*
  * A function of the kernel that the program which was loaded last, or could not be, calls and this
  * kernel does not have, or NULL.
  */

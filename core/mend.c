@@ -112,6 +112,14 @@ void mend_failure(const struct mend *mend, const struct plan_failure *failure, c
 	case PLAN_LACKS_KPROBES:
 		snprintf(text, size, "boot a kernel with CONFIG_KPROBES=y");
 		return;
+	case PLAN_LACKS_FENTRY:
+		snprintf(text, size,
+			 "boot a kernel with CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS=y");
+		return;
+	case PLAN_LACKS_PERF:
+		snprintf(text, size, "sudo nettrace %s, or: sysctl -w kernel.perf_event_paranoid=2",
+			 mend->tool);
+		return;
 	case PLAN_LACKS_PERMISSION:
 		mend_refusal(mend, text, size);
 		return;

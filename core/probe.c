@@ -336,6 +336,8 @@ static const char *const lack_words[] = {
 	[PLAN_LACKS_HOOK] = "this kernel has no such hook",
 	[PLAN_LACKS_PERMISSION] = "loading is not permitted",
 	[PLAN_LACKS_KPROBES] = "this kernel has no kprobes",
+	[PLAN_LACKS_FENTRY] = "this kernel attaches no fentry programs",
+	[PLAN_LACKS_PERF] = "kernel.perf_event_paranoid leaves kprobes to CAP_SYS_ADMIN",
 	[PLAN_LACKS_CGROUP2] = "no cgroup v2 hierarchy is mounted",
 	[PLAN_LACKS_NET_ADMIN] = "CAP_NET_ADMIN is missing",
 };
@@ -348,6 +350,8 @@ static enum plan_lack lacks(const struct bpf_program *program)
 
 	if (kprobes_missing(program))
 		return PLAN_LACKS_KPROBES;
+	if (hook_unattachable(program))
+		return PLAN_LACKS_FENTRY;
 	if (!is_of_cgroups(program))
 		return PLAN_LACKS_UNKNOWN;
 	/* newer kernels take CAP_SYS_ADMIN for it (bpf_token_capable()): they are asked */
@@ -514,6 +518,9 @@ static int attach(struct probe *probe, const struct plan *plan, int *slot,
 		if (!err)
 			continue;
 		*slot = at.slot;
+		/* Debian and Ubuntu know levels above 2, which CAP_PERFMON does not get over */
+		if (err == -EACCES && bpf_program__type(program) == BPF_PROG_TYPE_KPROBE)
+			return lacking(failure, err, PLAN_LACKS_PERF);
 		return failed(failure, err, "attaching failed: %s%s", strerror(-err), "");
 	}
 	return 0;

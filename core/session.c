@@ -188,12 +188,19 @@ static int open_failed(struct session *s, const struct probe *probe, int err, in
 				 probe->tool->name, strerror(-err),
 				 err == -E2BIG ? " (the filter is too large)" : "");
 	slot = &probe->plan.slots[missing];
-	for (a = 0; a < PLAN_MAX_ALTS; a++)
+	for (a = 0; a < PLAN_MAX_ALTS; a++) {
 		if (probe->plan.failures[missing][a].lack == PLAN_LACKS_NET_ADMIN)
 			return fault_set(s->fault, EXIT_PRIVILEGE,
 					 "not enough privilege: CAP_NET_ADMIN missing; here only a "
 					 "program of a cgroup sees '%s' for %s; run it as root or "
 					 "grant it", slot->what, probe->tool->name);
+		if (probe->plan.failures[missing][a].lack == PLAN_LACKS_PERF)
+			return fault_set(s->fault, EXIT_PRIVILEGE,
+					 "not enough privilege: CAP_SYS_ADMIN missing; here only "
+					 "kprobes see '%s' for %s, and kernel.perf_event_paranoid "
+					 "leaves them to it; run it as root or lower that to 2",
+					 slot->what, probe->tool->name);
+	}
 	for (a = 0; a < PLAN_MAX_ALTS && slot->alts[a].progs[0] && at < sizeof(tried); a++)
 		at += snprintf(tried + at, sizeof(tried) - at, "%s%s: %s", a ? "; " : "",
 			       slot->alts[a].progs[0], probe->plan.failures[missing][a].why);

@@ -28,7 +28,7 @@ struct {
 } nt_receiving SEC(".maps");
 
 static __always_inline int nt_on_receive(const struct sock *sk, const struct sk_buff *skb,
-					 __u32 in_task, __u32 state)
+					 __u32 in_task, __u32 state, enum nt_way way)
 {
 	struct nt_receiving *now = bpf_map_lookup_elem(&nt_receiving, &in_task);
 
@@ -36,27 +36,52 @@ static __always_inline int nt_on_receive(const struct sock *sk, const struct sk_
 		now->skb = (__u64)skb;
 		now->sk = (__u64)sk;
 		now->state = state;
-		now->drops = state == TCP_TIME_WAIT ? 0 : sk->sk_drops.counter;
+		now->drops = state == TCP_TIME_WAIT ? 0 : NT_READ(way, sk->sk_drops.counter);
 	}
 	return 0;
+}
+
+static __always_inline int nt_on_do_rcv(const struct sock *sk, const struct sk_buff *skb,
+					enum nt_way way)
+{
+	return nt_on_receive(sk, skb, NT_READ(way, sk->sk_lock.owned) != 0,
+			     NT_READ(way, sk->__sk_common.skc_state), way);
 }
 
 SEC("fentry/tcp_v4_do_rcv")
 int BPF_PROG(nt_receive4, struct sock *sk, struct sk_buff *skb)
 {
-	return nt_on_receive(sk, skb, sk->sk_lock.owned != 0, sk->__sk_common.skc_state);
+	return nt_on_do_rcv(sk, skb, NT_DIRECT);
 }
 
 SEC("fentry/tcp_v6_do_rcv")
 int BPF_PROG(nt_receive6, struct sock *sk, struct sk_buff *skb)
 {
-	return nt_on_receive(sk, skb, sk->sk_lock.owned != 0, sk->__sk_common.skc_state);
+	return nt_on_do_rcv(sk, skb, NT_DIRECT);
 }
 
 SEC("fentry/tcp_timewait_state_process")
 int BPF_PROG(nt_receive_timewait, struct inet_timewait_sock *tw, struct sk_buff *skb)
 {
-	return nt_on_receive((const struct sock *)tw, skb, 0, TCP_TIME_WAIT);
+	return nt_on_receive((const struct sock *)tw, skb, 0, TCP_TIME_WAIT, NT_DIRECT);
+}
+
+SEC("kprobe/tcp_v4_do_rcv")
+int BPF_KPROBE(nt_receive4_kprobe, struct sock *sk, struct sk_buff *skb)
+{
+	return nt_on_do_rcv(sk, skb, NT_PROBE);
+}
+
+SEC("kprobe/tcp_v6_do_rcv")
+int BPF_KPROBE(nt_receive6_kprobe, struct sock *sk, struct sk_buff *skb)
+{
+	return nt_on_do_rcv(sk, skb, NT_PROBE);
+}
+
+SEC("kprobe/tcp_timewait_state_process")
+int BPF_KPROBE(nt_receive_timewait_kprobe, struct inet_timewait_sock *tw, struct sk_buff *skb)
+{
+	return nt_on_receive((const struct sock *)tw, skb, 0, TCP_TIME_WAIT, NT_PROBE);
 }
 
 /*
