@@ -3,12 +3,14 @@
 #include "tool.h"
 #include "softirqs.h"
 
+#define COUNTS SOFTIRQS_COUNTS, .without = SOFTIRQS_DIST | SOFTIRQS_NSECS
+
 static const struct opt opts[] = {
 	{ 'T', "timestamp", NULL, "a line with the time before each reading", OPT_TITLE, NULL },
 	{ 'N', "nanoseconds", NULL, "the table has nanoseconds, not microseconds", OPT_TABLE,
-	  "softirq,nsecs,count,max_nsecs,ns" },
-	{ 'C', "events", NULL, "the table has counts only", OPT_TABLE, "softirq,count" },
-	{ 0, "count", NULL, "same as --events", OPT_TABLE, "softirq,count" },
+	  "softirq,nsecs,count,max_nsecs,ns", SOFTIRQS_NSECS },
+	{ 'C', "events", NULL, "the table has counts only", OPT_TABLE, "softirq,count", COUNTS },
+	{ 0, "count", NULL, "same as --events", OPT_TABLE, "softirq,count", COUNTS },
 	{ 'd', "dist", NULL, "a histogram for each softirq", OPT_VARIANT, NULL, SOFTIRQS_DIST },
 	{ 0, "distributed", NULL, "same as --dist", OPT_VARIANT, NULL, SOFTIRQS_DIST },
 	{ 'c', "cpu", "CPU", "only of this CPU", OPT_NUMBER, "cpu" },

@@ -9,6 +9,8 @@
 
 enum {
 	SOFTIRQS_DIST = 1 << 0, /* nt_params.flags: the histograms are wanted */
+	SOFTIRQS_COUNTS = 1 << 1, /* of the table only, as the next */
+	SOFTIRQS_NSECS = 1 << 2,
 };
 
 struct softirqs_event {

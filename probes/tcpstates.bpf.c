@@ -14,7 +14,7 @@ static __always_inline void fill(struct tcpstates_event *e, struct sock *sk,
 
 	nt_fill_flow(&e->head, sk, sport);
 	nt_fill_owner(&e->head, sk, s);
-	e->skaddr = (__u64)sk;
+	e->skaddr = nt_address(sk);
 	e->old_state = oldstate;
 	e->new_state = newstate;
 }

@@ -193,6 +193,14 @@ def test_dist():
           f"the largest is in the last bucket: {row}")
 
 
+def test_counts_alone():
+    """-C leaves nothing of what -d and -N ask for."""
+    for words in (["-C", "-d"], ["--dist", "--count"], ["-N", "-C"]):
+        done = nt.tool("softirqs", *words, "1", "1")
+        equal((done.returncode, done.stdout), (2, b""), f"exit status and stdout of {words}")
+        check(b"cannot be used together" in done.stderr, f"stderr of {words}: {done.stderr}")
+
+
 def test_dist_table():
     """The bars of a softirq add up to what JSON would say."""
     trace, counts, _ = loaded("-d", "--filter", "softirq net_rx")

@@ -789,6 +789,7 @@ def test_filters():
         "lport": ["-L", port],
         "rport": ["-D", port],
         "both": ["-L", port, "-D", port],
+        "address": ["--filter", "skaddr != 0"],
         "closed": ["--filter", "new_state CLOSE and not old_state LISTEN"],
         "cpu": ["--filter", f"cpu_pid = {client.pid} and new_state SYN_SENT"],
         "none": ["--filter", "old_state TIME_WAIT or new_state NEW_SYN_RECV"],
@@ -817,6 +818,7 @@ def test_filters():
     check(0.9e9 < row["duration_ns"] < nt.PATIENCE * 1e9, f"it takes a second: {row}")
     expected = {
         "handshake": handshake,
+        "address": lambda r: True,
         "pid": lambda r: r["pid"] == client.pid,
         "server": lambda r: r["comm"] == "server",
         "lport": lambda r: r["lport"] == port,
