@@ -10,6 +10,7 @@
 
 #include "commands.h"
 #include "options.h"
+#include "quote.h"
 
 #define TOOL(name) extern const struct tool name##_tool;
 #include "tools.def"
@@ -53,8 +54,11 @@ static int run(struct session_opts *opts, const char *name, bool replay, int arg
 
 	options_parse(opts, name, replay, argc, argv);
 	code = replay ? session_replay(opts, &fault) : session_run(opts, &fault);
-	if (code)
-		fprintf(stderr, "%s: %s\n", name, fault.text);
+	if (code) {
+		fprintf(stderr, "%s: ", name);
+		quote_plain(stderr, fault.text, strlen(fault.text));
+		fputc('\n', stderr);
+	}
 	options_free(opts);
 	return code;
 }

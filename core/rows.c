@@ -10,8 +10,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "put.h"
 #include "sums.h"
 #include "top.h"
+
+#define MAX_LOAD 64
 
 const char *const names_owner[NT_OWNER_CONNECT + 1] = {
 	[NT_OWNER_NONE] = "none",       [NT_OWNER_INHERITED] = "inherited",
@@ -350,19 +353,24 @@ void rows_sort(const struct rows *rows, int i, const char *by, void *data, size_
 		qsort_r(data, n, tool->event_size, in_order, &sort);
 }
 
-/* strftime(3), and %L for the load average. */
+/* strftime(3), and %L for the load average: in a recording it may be of any bytes. */
 static void put_title(struct rows *rows, const char *format, uint64_t time, const char *load)
 {
 	time_t t = ((int64_t)time + out_clock(rows->out)) / 1000000000;
 	const char *at = strstr(format, "%L");
-	char with_load[160], text[256];
+	char before[64], text[256 + MAX_LOAD * PUT_GROWTH + PUT_SPARE];
+	size_t len, hidden = 0;
 	struct tm tm;
-	size_t len;
 
-	snprintf(with_load, sizeof(with_load), "%.*s%s%s\n", at ? (int)(at - format) : 128, format,
-		 at ? load : "", at ? at + 2 : "");
+	snprintf(before, sizeof(before), "%.*s", at ? (int)(at - format) : -1, format);
 	localtime_r(&t, &tm);
-	len = strftime(text, sizeof(text), with_load, &tm);
+	len = strftime(text, 128, before, &tm);
+	if (at) {
+		len = put_text(text + len, load, strnlen(load, MAX_LOAD), PUT_TABLE, &hidden) -
+		      text;
+		len += strftime(text + len, 128 - 1, at + 2, &tm);
+	}
+	text[len++] = '\n';
 	rows->error = out_text(rows->out, text, len);
 }
 
