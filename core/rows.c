@@ -356,7 +356,7 @@ void rows_sort(const struct rows *rows, int i, const char *by, void *data, size_
 /* strftime(3), and %L for the load average: in a recording it may be of any bytes. */
 static void put_title(struct rows *rows, const char *format, uint64_t time, const char *load)
 {
-	time_t t = ((int64_t)time + out_clock(rows->out)) / 1000000000;
+	time_t t = (int64_t)(time + (uint64_t)out_clock(rows->out)) / 1000000000;
 	const char *at = strstr(format, "%L");
 	char before[64], text[256 + MAX_LOAD * PUT_GROWTH + PUT_SPARE];
 	size_t len, hidden = 0;
