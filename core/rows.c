@@ -121,7 +121,7 @@ void rows_record(struct rows *rows, struct recorder *rec, const void *event, siz
 	const char *at;
 	size_t i;
 
-	recorder_event(rec, event, len); /* an error stays and shows when it is flushed */
+	recorder_event(rec, event, len); /* an error stays: recorder_flush() tells it */
 	if (e->kind != NT_ROW || !rows_padded(tool, copy, sizeof(copy), event, len))
 		return;
 	for (col = tool->columns; col->name; col++) {
