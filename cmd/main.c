@@ -22,6 +22,9 @@ const struct tool *const all_tools[] = {
 #undef TOOL
 	NULL,
 };
+_Static_assert(sizeof(all_tools) / sizeof(*all_tools) - 1 <= SESSION_MAX_TOOLS,
+	       "a run or a replay may have all of them");
+_Static_assert(!(NT_MAX_TOOLS & (NT_MAX_TOOLS - 1)), "probes take a tool's number modulo it");
 
 const struct tool *find_tool(const char *name)
 {
