@@ -66,7 +66,9 @@ static void begin_group(struct rows *rows, int i, const struct groups *g, const 
 	for (k = 0; k < 2 && g->by[k]; k++) {
 		if (k)
 			line[at++] = ' ';
-		at += cell_text(line + at, sizeof(line) - at - 1, g->by[k], row);
+		at += cell_text(line + at, sizeof(line) - at - 2, g->by[k], row);
+		if (at > sizeof(line) - 3) /* it was cut */
+			at = sizeof(line) - 3;
 	}
 	line[at++] = '\n';
 	rows->error = out_text(rows->out, line, at);

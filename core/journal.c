@@ -111,7 +111,7 @@ static void put_field(struct journal *j, const struct tool *tool, const struct j
 	char value[512];
 	size_t at = 0, len;
 
-	for (; *word && at < sizeof(value) - 64; word += len + (word[len] == ' ')) {
+	for (; *word && at < sizeof(value) - 1; word += len + (word[len] == ' ')) {
 		len = strcspn(word, " ");
 		if (at)
 			value[at++] = ' ';
@@ -123,8 +123,10 @@ static void put_field(struct journal *j, const struct tool *tool, const struct j
 			at += cell_text(value + at, sizeof(value) - at, col, row);
 		else
 			at += snprintf(value + at, sizeof(value) - at, "%.*s", (int)len, word);
+		if (at > sizeof(value) - 1) /* it was cut */
+			at = sizeof(value) - 1;
 	}
-	value[at < sizeof(value) ? at : sizeof(value) - 1] = 0;
+	value[at] = 0;
 	put(j, field->name, value);
 }
 

@@ -32,9 +32,11 @@ const char *const names_tcp_state[NAMES_TCP_STATES] = {
 
 const char *const names_arrow[1] = { ">" };
 
-const char *const names_tcp_flag[NAMES_TCP_FLAGS] = {
-	"FIN", "SYN", "RST", "PSH", "ACK", "URG", "ECE", "CWR", "AE",
-};
+#define TCP_FLAGS(F) F("FIN") F("SYN") F("RST") F("PSH") F("ACK") F("URG") F("ECE") F("CWR") F("AE")
+#define LIST(name) name,
+#define QUOTE(name) "'" name "',"
+const char *const names_tcp_flag[NAMES_TCP_FLAGS] = { TCP_FLAGS(LIST) };
+_Static_assert(sizeof("[" TCP_FLAGS(QUOTE) "]") <= CELL_MAX, "a cell may have all of them");
 
 #define STAT(member, text)                                                                         \
 	{                                                                                          \

@@ -91,6 +91,9 @@ enum {
 				    that has all bits set */
 };
 
+/* Bytes: the longest cell that is not a text, in any format. */
+#define CELL_MAX 64
+
 struct column {
 	const char *name;   /* in JSON, CSV, --columns and filters: lower case */
 	const char *title;  /* heading in the table */

@@ -7,7 +7,6 @@
 #include "put.h"
 
 #define OUT_BUF 65536 /* bytes; the buffer is written out before it holds more than this */
-#define CELL_MAX 64   /* bytes; the longest cell that is not a text */
 
 struct out {
 	int fd;
