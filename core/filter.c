@@ -240,11 +240,11 @@ bool filter_eval(const struct filter_node *root, const void *event, size_t len)
 	}
 }
 
+const struct filter_net filter_ipv4 = { .addr = { [10] = 0xff, [11] = 0xff }, .prefix = 96 };
+
 bool filter_is_mapped(const uint8_t addr[16])
 {
-	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
-
-	return !memcmp(addr, mapped, sizeof(mapped));
+	return !memcmp(addr, filter_ipv4.addr, FILTER_MAPPED);
 }
 
 bool filter_net_covers(const struct filter_net *net, const uint8_t addr[16])

@@ -146,9 +146,8 @@ static int parse_net(const struct list *list, struct word *word, struct filter_n
 	text[len] = '\0';
 	ipv6 = inet_pton(AF_INET6, text, net->addr) == 1;
 	if (!ipv6) {
-		memset(net->addr, 0, 10);
-		memset(net->addr + 10, 0xff, 2);
-		if (inet_pton(AF_INET, text, net->addr + 12) != 1)
+		memcpy(net->addr, filter_ipv4.addr, FILTER_MAPPED);
+		if (inet_pton(AF_INET, text, net->addr + FILTER_MAPPED) != 1)
 			return refuse(word, "not an address");
 	}
 	prefix = ipv6 ? 128 : 32;
