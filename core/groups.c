@@ -15,12 +15,7 @@ struct groups {
 
 static const struct column *column_named(const struct tool *tool, const char *name)
 {
-	const struct column *col;
-
-	for (col = tool->columns; name && col->name; col++)
-		if (!strcmp(col->name, name))
-			return col;
-	return NULL;
+	return name ? column_find(tool->columns, name, strlen(name)) : NULL;
 }
 
 static int compare_groups(const struct groups *g, const void *a, const void *b)

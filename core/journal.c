@@ -84,16 +84,6 @@ static void put(struct journal *j, const char *name, const char *value)
 		j->len += n;
 }
 
-static const struct column *column_of(const struct tool *tool, const char *name, size_t len)
-{
-	const struct column *col;
-
-	for (col = tool->columns; col->name; col++)
-		if (strlen(col->name) == len && !memcmp(col->name, name, len))
-			return col;
-	return NULL;
-}
-
 static uint64_t number_of(const struct column *col, const void *row)
 {
 	uint64_t number = 0;
@@ -115,7 +105,7 @@ static void put_field(struct journal *j, const struct tool *tool, const struct j
 		len = strcspn(word, " ");
 		if (at)
 			value[at++] = ' ';
-		col = column_of(tool, word, len);
+		col = column_find(tool->columns, word, len);
 		if (col && field->divide)
 			at += snprintf(value + at, sizeof(value) - at, "%" PRIu64,
 				       number_of(col, row) / field->divide);
@@ -133,7 +123,8 @@ static void put_field(struct journal *j, const struct tool *tool, const struct j
 /* A field whose only value is unknown is left out. */
 static bool is_unknown(const struct tool *tool, const struct journal_field *field, const void *row)
 {
-	const struct column *col = column_of(tool, field->column, strlen(field->column));
+	const char *word = field->column;
+	const struct column *col = column_find(tool->columns, word, strlen(word));
 	uint64_t ones;
 
 	if (!col)

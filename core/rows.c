@@ -339,16 +339,12 @@ void rows_sort(const struct rows *rows, int i, const char *by, void *data, size_
 {
 	const struct tool *tool = rows->opts->tools[i];
 	struct sort sort = { .view = rows->views[i] };
-	const struct column *col;
 	size_t len;
 	int k = 0;
 
 	while (by && k < 2) {
 		len = strcspn(by, "+");
-		for (col = tool->columns; col->name; col++)
-			if (strlen(col->name) == len && !strncmp(col->name, by, len))
-				sort.by[k] = col;
-		k++;
+		sort.by[k++] = column_find(tool->columns, by, len);
 		by = by[len] ? by + len + 1 : NULL;
 	}
 	if (sort.by[0] && n)

@@ -114,4 +114,7 @@ struct column {
 	const char *const *table_names; /* COL_ENUM in the table; NULL: as names */
 };
 
+/* The name ends after `len` bytes. NULL: there is none. */
+const struct column *column_find(const struct column *columns, const char *name, size_t len);
+
 #endif

@@ -36,14 +36,21 @@ static void pick_remove(struct pick *pick, const struct column *col)
 	pick->n = kept;
 }
 
-static const struct column *find_column(const struct column *columns, const char *word, size_t len)
+const struct column *column_find(const struct column *columns, const char *name, size_t len)
 {
 	for (; columns->name; columns++)
-		if (strlen(columns->name) == len && !memcmp(columns->name, word, len))
+		if (strlen(columns->name) == len && !memcmp(columns->name, name, len))
 			return columns;
-	if (len == 4 && !memcmp(out_tool_column.name, word, len))
-		return &out_tool_column;
 	return NULL;
+}
+
+static const struct column *find_column(const struct column *columns, const char *word, size_t len)
+{
+	const struct column *col = column_find(columns, word, len);
+
+	if (!col && len == 4 && !memcmp(out_tool_column.name, word, len))
+		return &out_tool_column;
+	return col;
 }
 
 /* What follows `name` and `mark` in a word of these lists; a word ends at a comma. Or NULL. */
