@@ -34,10 +34,7 @@ static int compare_groups(const struct groups *g, const void *a, const void *b)
 
 static uint32_t number_of(const struct column *col, const void *row)
 {
-	uint32_t value = 0;
-
-	memcpy(&value, (const char *)row + col->off, col->size < 4 ? col->size : 4);
-	return value;
+	return cell_load((const char *)row + col->off, col->size);
 }
 
 static int compare(const void *a, const void *b, void *ctx)

@@ -86,10 +86,7 @@ static void put(struct journal *j, const char *name, const char *value)
 
 static uint64_t number_of(const struct column *col, const void *row)
 {
-	uint64_t number = 0;
-
-	memcpy(&number, (const char *)row + col->off, col->size < 8 ? col->size : 8);
-	return number;
+	return cell_load((const char *)row + col->off, col->size < 8 ? col->size : 8);
 }
 
 /* Each word of field->column: a column's value, or itself. */

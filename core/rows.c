@@ -291,44 +291,27 @@ struct sort {
 	const struct view *view;
 };
 
-static uint64_t number_at(const void *row, const struct column *col)
-{
-	uint64_t value = 0;
-
-	memcpy(&value, (const char *)row + col->off, col->size < 8 ? col->size : 8);
-	return value;
-}
-
 static bool is_sum(const struct column *col)
 {
 	return col->flags & (COL_ADD | COL_MAX);
-}
-
-static int smaller_first(const void *a, const void *b, const struct column *col)
-{
-	uint64_t x, y;
-
-	if (col->size > sizeof(x))
-		return memcmp((const char *)a + col->off, (const char *)b + col->off, col->size);
-	x = number_at(a, col);
-	y = number_at(b, col);
-	return (x > y) - (x < y);
 }
 
 /* What is equal is in an order too: rows of a screen do not jump about. */
 static int in_order(const void *a, const void *b, void *ctx)
 {
 	const struct sort *sort = ctx;
+	const struct column *col;
 	uint64_t x = 0, y = 0;
 	int i, order = 0;
 
 	for (i = 0; i < 2 && sort->by[i] && !order; i++) {
-		if (!is_sum(sort->by[i])) {
-			order = smaller_first(a, b, sort->by[i]);
+		col = sort->by[i];
+		if (!is_sum(col)) {
+			order = column_compare(col, a, b);
 			continue;
 		}
-		x += number_at(a, sort->by[i]);
-		y += number_at(b, sort->by[i]);
+		x += cell_load((const char *)a + col->off, col->size);
+		y += cell_load((const char *)b + col->off, col->size);
 	}
 	if (!order)
 		order = (x < y) - (x > y);
