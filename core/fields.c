@@ -220,28 +220,6 @@ static int add_reason(struct ranges *to, const struct column *col, const char *w
 	return err;
 }
 
-static int by_start(const void *a, const void *b)
-{
-	const struct filter_range *x = a, *y = b;
-
-	return x->lo < y->lo ? -1 : x->lo > y->lo;
-}
-
-/* Sorted; those that touch are one. */
-static void merge_ranges(struct ranges *r)
-{
-	size_t i, n = 0;
-
-	qsort(r->at, r->n, sizeof(*r->at), by_start);
-	for (i = 1; i < r->n; i++) {
-		if (r->at[i].lo > r->at[n].hi + 1)
-			r->at[++n] = r->at[i];
-		else if (r->at[i].hi > r->at[n].hi)
-			r->at[n].hi = r->at[i].hi;
-	}
-	r->n = n + 1;
-}
-
 int fields_reasons(struct filter_node **node, const struct column *col, const char *text,
 		   struct session_opts *opts, struct filter_error *err)
 {
@@ -263,7 +241,7 @@ int fields_reasons(struct filter_node **node, const struct column *col, const ch
 		if (!word[len])
 			break;
 	}
-	merge_ranges(&ranges);
+	ranges.n = filter_merge_ranges(ranges.at, ranges.n);
 	*node = calloc(1, sizeof(**node));
 	if (!*node) {
 		free(ranges.at);

@@ -29,6 +29,9 @@ struct filter_range {
 	uint64_t lo, hi; /* inclusive */
 };
 
+/* Sorts them and makes those that touch one. Returns how many of the n > 0 are left. */
+size_t filter_merge_ranges(struct filter_range *ranges, size_t n);
+
 struct filter_net {
 	uint8_t addr[16]; /* network order, IPv4 as ::ffff:a.b.c.d, host bits zero */
 	uint8_t prefix;   /* over the 16 bytes, IPv4 /n is 96+n; below 96 (even ::/0): never IPv4 */
