@@ -34,7 +34,7 @@ const char *nearest_tool(const char *word)
 
 	nearest_start(&nearest, word, strlen(word));
 	for (tool = all_tools; *tool; tool++)
-		nearest_try(&nearest, (*tool)->name);
+		nearest_try(&nearest, (*tool)->name, strlen((*tool)->name));
 	return nearest.best;
 }
 

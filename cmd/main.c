@@ -10,6 +10,7 @@
 
 #include "commands.h"
 #include "options.h"
+#include "quote.h"
 
 #define TOOL(name) extern const struct tool name##_tool;
 #include "tools.def"
@@ -21,6 +22,9 @@ const struct tool *const all_tools[] = {
 #undef TOOL
 	NULL,
 };
+_Static_assert(sizeof(all_tools) / sizeof(*all_tools) - 1 <= SESSION_MAX_TOOLS,
+	       "a run or a replay may have all of them");
+_Static_assert(!(NT_MAX_TOOLS & (NT_MAX_TOOLS - 1)), "probes take a tool's number modulo it");
 
 const struct tool *find_tool(const char *name)
 {
@@ -53,8 +57,11 @@ static int run(struct session_opts *opts, const char *name, bool replay, int arg
 
 	options_parse(opts, name, replay, argc, argv);
 	code = replay ? session_replay(opts, &fault) : session_run(opts, &fault);
-	if (code)
-		fprintf(stderr, "%s: %s\n", name, fault.text);
+	if (code) {
+		fprintf(stderr, "%s: ", name);
+		quote_plain(stderr, fault.text, strlen(fault.text));
+		fputc('\n', stderr);
+	}
 	options_free(opts);
 	return code;
 }

@@ -36,13 +36,15 @@ const char *caps_name(int cap)
 	return cap >= 0 && cap < CAPS_COUNT ? names[cap] : NULL;
 }
 
-static uint64_t effective(void)
+uint64_t caps_read(bool permitted)
 {
 	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	struct __user_cap_data_struct data[2] = { 0 };
 
 	if (syscall(SYS_capget, &header, data))
 		return 0;
+	if (permitted)
+		return data[0].permitted | (uint64_t)data[1].permitted << 32;
 	return data[0].effective | (uint64_t)data[1].effective << 32;
 }
 
@@ -62,7 +64,7 @@ bool caps_contained(void)
 
 uint64_t caps_held(void)
 {
-	return caps_contained() ? 0 : effective();
+	return caps_contained() ? 0 : caps_read(false);
 }
 
 bool caps_has(uint64_t held, int cap)

@@ -37,6 +37,8 @@ extern const struct caps_need caps_needs[]; /* ends with an entry without `what`
  * own, where all it holds is for that namespace only.
  */
 uint64_t caps_held(void);
+/* The permitted or the effective set, of whatever user namespace; 0: it cannot be read. */
+uint64_t caps_read(bool permitted);
 /* Whether the effective set is one of another user namespace than the first. */
 bool caps_contained(void);
 bool caps_has(uint64_t held, int cap); /* CAPS_SYS_ADMIN stands for those it contains */

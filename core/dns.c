@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "filter.h"
+
 #define NAME_MAX_BYTES 255 /* of a name on the wire, the empty label at its end included */
 #define MAX_ALIASES 16     /* of one name; resolvers give up much earlier */
 #define MAX_JUMPS 127      /* in one name: it cannot have more labels */
@@ -310,11 +312,9 @@ void dns_free(struct dns *dns)
 
 static bool address_of(const struct message *m, const struct record *r, uint8_t addr[16])
 {
-	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
-
 	if (r->type == TYPE_A && r->len == 4) {
-		memcpy(addr, mapped, 12);
-		memcpy(addr + 12, m->data + r->data, 4);
+		memcpy(addr, filter_ipv4.addr, FILTER_MAPPED);
+		memcpy(addr + FILTER_MAPPED, m->data + r->data, 4);
 		return true;
 	}
 	if (r->type != TYPE_AAAA || r->len != 16)

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* What the doctor found, as text and as JSON lines. */
+#include <string.h>
+
 #include "caps.h"
 #include "doctor.h"
 #include "mend.h"
@@ -11,15 +13,38 @@ static const char *const verdicts[] = {
 	[DOCTOR_CANNOT] = "no",
 };
 
+/* The host's words, behind ours if there are any. What a run said may be several lines. */
+static void put_words(const char *ours, const char *text)
+{
+	size_t len;
+
+	fputs(*text ? ours : "", stdout);
+	for (; *text; text += len) {
+		len = strcspn(text, "\n");
+		quote_plain(stdout, text, len);
+		if (text[len]) {
+			puts("");
+			len++;
+		}
+	}
+}
+
+static void put_line(const char *ours, const char *text)
+{
+	put_words(ours, text);
+	if (*text)
+		puts("");
+}
+
 static void put_fact(const struct doctor_fact *fact)
 {
 	static const char *const words[] = { "no", "yes", "unknown", "" };
 	const char *word = words[fact->state];
 
-	printf("%-13s %s%s%s\n", fact->title, word, *word && fact->text[0] ? ": " : "",
-	       fact->text);
-	if (fact->mend[0])
-		printf("%-13s mend: %s\n", "", fact->mend);
+	printf("%-13s %s", fact->title, word);
+	put_words(*word ? ": " : "", fact->text);
+	puts("");
+	put_line("              mend: ", fact->mend);
 }
 
 static void put_caps(const struct doctor *doctor)
@@ -43,7 +68,7 @@ static void put_caps(const struct doctor *doctor)
 	if (!missing)
 		return;
 	mend_privilege(&mend, text, sizeof(text));
-	printf("%-13s mend: %s\n", "", text);
+	put_line("              mend: ", text);
 }
 
 static void put_tool(const struct doctor_tool *t)
@@ -51,22 +76,26 @@ static void put_tool(const struct doctor_tool *t)
 	const struct doctor_part *part;
 	int i;
 
-	printf("%-13s %s%s%s\n", t->tool->name, verdicts[t->verdict], t->why[0] ? ": " : "",
-	       t->why);
+	printf("%-13s %s", t->tool->name, verdicts[t->verdict]);
+	put_words(": ", t->why);
+	puts("");
 	for (i = 0; i < t->n_parts; i++) {
 		part = &t->parts[i];
 		printf("    %s%s%s: %s", part->what, part->option[0] ? ", with " : "",
 		       part->option, part->hooks);
+		put_words(part->hooks[0] ? " (tried " : "(tried ", part->tried);
 		if (part->tried[0])
-			printf("%s(tried %s)", part->hooks[0] ? " " : "", part->tried);
+			putchar(')');
 		if (part->first[0])
 			printf("cannot be tried, first would be %s", part->first);
 		puts("");
 	}
-	if (t->mend[0])
-		printf("    mend: %s\n", t->mend);
-	if (t->selftest)
-		printf("    selftest: %s%s%s\n", t->selftest, t->found[0] ? ": " : "", t->found);
+	put_line("    mend: ", t->mend);
+	if (t->selftest) {
+		printf("    selftest: %s", t->selftest);
+		put_words(": ", t->found);
+		puts("");
+	}
 }
 
 void doctor_table(const struct doctor *doctor)

@@ -11,11 +11,11 @@
 #include <strings.h>
 
 #include "fields.h"
+#include "nearest.h"
 
 #define BLANKS " \t\n\v\f\r"
 #define SYMBOLS "()=!<>&|~" /* a word ends before them, unless they are quoted */
 #define MAX_NAME 32        /* longer than any field, column or number that makes sense */
-#define MAX_HINT 2         /* edits between what was written and what may have been meant */
 #define E18 1000000000000000000ULL
 
 #define NO_SIZE "not a size; 512, 64K or 1.5M is one"
@@ -66,13 +66,6 @@ struct unit {
 /* The part that all tools' events have. */
 struct any_event {
 	struct nt_event head;
-};
-
-struct hint {
-	const char *word;
-	size_t len;
-	char best[MAX_NAME];
-	size_t edits;
 };
 
 static const struct {
@@ -362,46 +355,6 @@ static enum field find_field(const struct parser *p, const struct token *word)
 	return FIELD_COUNT;
 }
 
-static size_t least(size_t a, size_t b)
-{
-	return a < b ? a : b;
-}
-
-/* Insertions, deletions, replacements and swaps of neighbours that turn one word into the other. */
-static size_t edits(const char *a, size_t n, const char *b, size_t m)
-{
-	size_t d[MAX_NAME][MAX_NAME], i, j;
-
-	if (n >= MAX_NAME || m >= MAX_NAME)
-		return SIZE_MAX;
-	for (i = 0; i <= n; i++) {
-		for (j = 0; j <= m; j++) {
-			bool same = i && j && tolower((unsigned char)a[i - 1]) == b[j - 1];
-
-			d[i][j] = i && j ? d[i - 1][j - 1] + !same : i + j;
-			if (i)
-				d[i][j] = least(d[i][j], d[i - 1][j] + 1);
-			if (j)
-				d[i][j] = least(d[i][j], d[i][j - 1] + 1);
-			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
-				d[i][j] = least(d[i][j], d[i - 2][j - 2] + 1);
-		}
-	}
-	return d[n][m];
-}
-
-static void consider(void *arg, const char *name, size_t len)
-{
-	struct hint *hint = arg;
-	size_t n = edits(hint->word, hint->len, name, len);
-
-	if (n >= hint->edits || len >= sizeof(hint->best))
-		return;
-	hint->edits = n;
-	memcpy(hint->best, name, len);
-	hint->best[len] = '\0';
-}
-
 bool expr_is_field(const struct tool *tool, const char *name)
 {
 	enum field field;
@@ -436,20 +389,16 @@ void expr_words(const struct tool *tool, expr_word_fn *each, void *arg)
 
 static void *unknown_word(struct parser *p, const struct token *word)
 {
-	struct hint hint = {
-		.word = p->text + word->at,
-		.len = word->len,
-		/* Of a short word nothing would be left. */
-		.edits = least(MAX_HINT, word->len / 2) + 1,
-	};
+	struct nearest near;
 
-	if (isdigit((unsigned char)*hint.word))
+	if (isdigit((unsigned char)p->text[word->at]))
 		return fail(p, word->at, word->len, "expected a field, found '%.*s'; a list is one "
 			    "word: port 80,443", SHOWN(p, *word));
-	expr_words(p->tool, consider, &hint);
-	if (*hint.best)
-		return fail(p, word->at, word->len, "%s has no field '%.*s'; did you mean '%s'?",
-			    p->tool->name, SHOWN(p, *word), hint.best);
+	nearest_start(&near, p->text + word->at, word->len);
+	expr_words(p->tool, nearest_try, &near);
+	if (near.best)
+		return fail(p, word->at, word->len, "%s has no field '%.*s'; did you mean '%.*s'?",
+			    p->tool->name, SHOWN(p, *word), (int)near.best_len, near.best);
 	return fail(p, word->at, word->len, "%s has no field '%.*s'", p->tool->name,
 		    SHOWN(p, *word));
 }

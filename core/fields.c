@@ -38,6 +38,18 @@ static int bad(struct filter_error *err, const char *word, size_t len, const cha
 	return -EINVAL;
 }
 
+#define MAX_WORD 512
+
+/* The next word of a list. It begins at NULL; 0: this was the last. */
+static int next_word(const char *text, const char **word, size_t *len, struct filter_error *err)
+{
+	*word = *word ? *word + *len + 1 : text + (*text == '!');
+	*len = strcspn(*word, ",");
+	if (!*len || *len >= MAX_WORD)
+		return bad(err, text, strlen(text), *len ? "too long" : "empty element");
+	return (*word)[*len] == ',';
+}
+
 static int ports(struct filter_node **node, const char *text, uint16_t off, bool either,
 		 struct filter_error *err)
 {
@@ -81,18 +93,16 @@ static int namespace_inode(const char *word, bool net, char *number, size_t size
 static int namespaces(struct filter_node **node, const char *text, uint16_t off, bool net,
 		      struct filter_error *err)
 {
-	const char *word = text + (*text == '!');
-	char numbers[2048] = "", number[512];
-	size_t len, at = word - text;
+	char numbers[2048] = "", number[MAX_WORD], one[MAX_WORD];
+	const char *word = NULL;
+	size_t len, at = *text == '!';
+	int more = 1;
 
 	memcpy(numbers, text, at);
-	for (;; word += len + 1) {
-		char one[512];
-
-		len = strcspn(word, ",");
-		if (!len || len >= sizeof(one))
-			return bad(err, text, strlen(text),
-				   len ? "too long" : "an empty word in a list");
+	while (more) {
+		more = next_word(text, &word, &len, err);
+		if (more < 0)
+			return more;
 		snprintf(one, sizeof(one), "%.*s", (int)len, word);
 		if (namespace_inode(one, net, number, sizeof(number)))
 			return bad(err, word, len,
@@ -103,8 +113,6 @@ static int namespaces(struct filter_node **node, const char *text, uint16_t off,
 			       word[len] ? "," : "");
 		if (at >= sizeof(numbers))
 			return bad(err, text, strlen(text), "too long a list");
-		if (!word[len])
-			break;
 	}
 	if (filter_parse_numbers(node, numbers, off, 4, UINT32_MAX, false, "not a namespace", err))
 		return bad(err, text, strlen(text), "not an inode number of a namespace");
@@ -146,43 +154,45 @@ static const char *why_no_cgroup(int err, enum cgroup_by by)
 				   "no container whose id begins so";
 }
 
+/* Owns the ranges. A leading '!' of `text` negates. */
+static int list_node(struct filter_node **node, struct filter_node list, const char *text)
+{
+	*node = list.ranges ? malloc(sizeof(list)) : NULL;
+	if (!*node) {
+		free(list.ranges);
+		return -ENOMEM;
+	}
+	**node = list;
+	if (*text == '!')
+		*node = filter_not(*node);
+	return *node ? 0 : -ENOMEM;
+}
+
 static int cgroups(struct filter_node **node, const char *text, enum cgroup_by by,
 		   struct session_opts *opts, struct filter_error *err)
 {
-	const char *word = text + (*text == '!');
-	char one[512];
+	struct filter_node list = { .kind = FILTER_BITS, .size = 2, .n = 1,
+				    .off = offsetof(struct nt_event, owner.cgroup_bits) };
+	const char *word = NULL;
+	char one[MAX_WORD];
 	uint64_t bits = 0;
 	size_t len;
-	int ret;
+	int ret, more = 1;
 
-	for (;; word += len + 1) {
-		len = strcspn(word, ",");
-		if (!len || len >= sizeof(one))
-			return bad(err, text, strlen(text),
-				   len ? "too long" : "an empty word in a list");
+	while (more) {
+		more = next_word(text, &word, &len, err);
+		if (more < 0)
+			return more;
 		snprintf(one, sizeof(one), "%.*s", (int)len, word);
 		ret = watch_cgroup(opts, by, one);
 		if (ret < 0)
 			return bad(err, word, len, why_no_cgroup(ret, by));
 		bits |= 1ull << ret;
-		if (!word[len])
-			break;
 	}
-	*node = calloc(1, sizeof(**node));
-	if (!*node)
-		return -ENOMEM;
-	**node = (struct filter_node){ .kind = FILTER_BITS,
-				       .off = offsetof(struct nt_event, owner.cgroup_bits),
-				       .size = 2, .n = 1 };
-	(*node)->ranges = calloc(1, sizeof(*(*node)->ranges));
-	if (!(*node)->ranges) {
-		free(*node);
-		return -ENOMEM;
-	}
-	(*node)->ranges->lo = bits;
-	if (*text == '!')
-		*node = filter_not(*node);
-	return *node ? 0 : -ENOMEM;
+	list.ranges = calloc(1, sizeof(*list.ranges));
+	if (list.ranges)
+		list.ranges->lo = bits;
+	return list_node(node, list, text);
 }
 
 struct ranges {
@@ -220,60 +230,28 @@ static int add_reason(struct ranges *to, const struct column *col, const char *w
 	return err;
 }
 
-static int by_start(const void *a, const void *b)
-{
-	const struct filter_range *x = a, *y = b;
-
-	return x->lo < y->lo ? -1 : x->lo > y->lo;
-}
-
-/* Sorted; those that touch are one. */
-static void merge_ranges(struct ranges *r)
-{
-	size_t i, n = 0;
-
-	qsort(r->at, r->n, sizeof(*r->at), by_start);
-	for (i = 1; i < r->n; i++) {
-		if (r->at[i].lo > r->at[n].hi + 1)
-			r->at[++n] = r->at[i];
-		else if (r->at[i].hi > r->at[n].hi)
-			r->at[n].hi = r->at[i].hi;
-	}
-	r->n = n + 1;
-}
-
 int fields_reasons(struct filter_node **node, const struct column *col, const char *text,
 		   struct session_opts *opts, struct filter_error *err)
 {
-	const char *word = text + (*text == '!');
+	struct filter_node list = { .kind = FILTER_NUM, .off = col->off, .size = col->size };
 	struct ranges ranges = { 0 };
+	const char *word = NULL;
 	size_t len;
-	int ret;
+	int ret, more = 1;
 
-	for (;; word += len + 1) {
-		len = strcspn(word, ",");
-		ret = len ? add_reason(&ranges, col, word, len, opts->names) : -ENOENT;
+	while (more) {
+		more = next_word(text, &word, &len, err);
+		ret = more < 0 ? more : add_reason(&ranges, col, word, len, opts->names);
 		if (ret == -ENOENT)
-			ret = bad(err, len ? word : text, len ? len : strlen(text),
-				  len ? names_refusal(opts->names) : "an empty word in a list");
+			ret = bad(err, word, len, names_refusal(opts->names));
 		if (ret) {
 			free(ranges.at);
 			return ret;
 		}
-		if (!word[len])
-			break;
 	}
-	merge_ranges(&ranges);
-	*node = calloc(1, sizeof(**node));
-	if (!*node) {
-		free(ranges.at);
-		return -ENOMEM;
-	}
-	**node = (struct filter_node){ .kind = FILTER_NUM, .off = col->off, .size = col->size,
-				       .n = ranges.n, .ranges = ranges.at };
-	if (*text == '!')
-		*node = filter_not(*node);
-	return *node ? 0 : -ENOMEM;
+	list.n = filter_merge_ranges(ranges.at, ranges.n);
+	list.ranges = ranges.at;
+	return list_node(node, list, text);
 }
 
 int fields_parse(struct filter_node **node, enum field field, const char *text,

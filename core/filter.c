@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "column.h"
 #include "filter.h"
 
 static struct filter_node *new_node(enum filter_kind kind, struct filter_node *a,
@@ -37,38 +38,11 @@ static size_t element_size(enum filter_kind kind)
 	}
 }
 
-static bool read_number(const uint8_t *at, size_t size, uint64_t *value)
-{
-	uint16_t u16;
-	uint32_t u32;
-
-	switch (size) {
-	case 1:
-		*value = *at;
-		return true;
-	case 2:
-		memcpy(&u16, at, sizeof(u16));
-		*value = u16;
-		return true;
-	case 4:
-		memcpy(&u32, at, sizeof(u32));
-		*value = u32;
-		return true;
-	case 8:
-		memcpy(value, at, sizeof(*value));
-		return true;
-	default:
-		return false;
-	}
-}
-
 static bool eval_num(const struct filter_node *node, const uint8_t *at)
 {
 	size_t from = 0, to = node->n;
-	uint64_t value;
+	uint64_t value = cell_load(at, node->size);
 
-	if (!read_number(at, node->size, &value))
-		return false;
 	while (from < to) {
 		size_t mid = from + (to - from) / 2;
 
@@ -115,9 +89,7 @@ static bool eval_part(const struct filter_node *node, const uint8_t *at)
 
 static bool eval_bits(const struct filter_node *node, const uint8_t *at)
 {
-	uint64_t value;
-
-	return node->n && read_number(at, node->size, &value) && (value & node->ranges[0].lo);
+	return node->n && cell_load(at, node->size) & node->ranges[0].lo;
 }
 
 struct filter_node *filter_and(struct filter_node *a, struct filter_node *b)
@@ -240,11 +212,11 @@ bool filter_eval(const struct filter_node *root, const void *event, size_t len)
 	}
 }
 
+const struct filter_net filter_ipv4 = { .addr = { [10] = 0xff, [11] = 0xff }, .prefix = 96 };
+
 bool filter_is_mapped(const uint8_t addr[16])
 {
-	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
-
-	return !memcmp(addr, mapped, sizeof(mapped));
+	return !memcmp(addr, filter_ipv4.addr, FILTER_MAPPED);
 }
 
 bool filter_net_covers(const struct filter_net *net, const uint8_t addr[16])

@@ -29,6 +29,9 @@ struct filter_range {
 	uint64_t lo, hi; /* inclusive */
 };
 
+/* Sorts them and makes those that touch one. Returns how many of the n > 0 are left. */
+size_t filter_merge_ranges(struct filter_range *ranges, size_t n);
+
 struct filter_net {
 	uint8_t addr[16]; /* network order, IPv4 as ::ffff:a.b.c.d, host bits zero */
 	uint8_t prefix;   /* over the 16 bytes, IPv4 /n is 96+n; below 96 (even ::/0): never IPv4 */
@@ -101,6 +104,8 @@ bool filter_eval(const struct filter_node *root, const void *event, size_t len);
 /* Does it look at one of the `size` bytes at `off`? */
 bool filter_reads(const struct filter_node *root, uint16_t off, uint16_t size);
 
+extern const struct filter_net filter_ipv4; /* ::ffff:0:0/96, all IPv4 addresses */
+#define FILTER_MAPPED 12 /* bytes of it before an IPv4 address */
 bool filter_is_mapped(const uint8_t addr[16]); /* an IPv4 address, ::ffff:a.b.c.d */
 /* The bare prefix compare: does not know that IPv6 networks have no IPv4 inside. */
 bool filter_net_covers(const struct filter_net *net, const uint8_t addr[16]);

@@ -364,14 +364,9 @@ static void gen_net(struct gen *g, size_t off, const struct filter_net *net, str
 	gen_parts(g, off, parts, n, way);
 }
 
-static const struct filter_net all_ipv4 = {
-	.addr = { [10] = 0xff, [11] = 0xff },
-	.prefix = 96,
-};
-
 static bool has_ipv4_inside(const struct filter_net *net)
 {
-	return net->prefix < 96 && filter_net_covers(net, all_ipv4.addr);
+	return net->prefix < 96 && filter_net_covers(net, filter_ipv4.addr);
 }
 
 static void gen_net6(struct gen *g, size_t off, const struct filter_net *net, struct way way)
@@ -385,7 +380,7 @@ static void gen_net6(struct gen *g, size_t off, const struct filter_net *net, st
 	inside = new_label(g);
 	gen_net(g, off, net, (struct way){ inside, way.no, inside });
 	place(g, inside);
-	gen_net(g, off, &all_ipv4, (struct way){ way.no, way.yes, way.next });
+	gen_net(g, off, &filter_ipv4, (struct way){ way.no, way.yes, way.next });
 }
 
 static int compare_spans(const void *a, const void *b)
@@ -465,7 +460,7 @@ static void gen_nets4(struct gen *g, size_t off, const struct filter_net *nets, 
 		forget(g);
 	gen_spans(g, spans, n, in, (struct way){ 0, way.no, found });
 	place(g, found);
-	gen_net(g, off, &all_ipv4, way);
+	gen_net(g, off, &filter_ipv4, way);
 	free(spans);
 }
 

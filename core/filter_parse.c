@@ -146,9 +146,8 @@ static int parse_net(const struct list *list, struct word *word, struct filter_n
 	text[len] = '\0';
 	ipv6 = inet_pton(AF_INET6, text, net->addr) == 1;
 	if (!ipv6) {
-		memset(net->addr, 0, 10);
-		memset(net->addr + 10, 0xff, 2);
-		if (inet_pton(AF_INET, text, net->addr + 12) != 1)
+		memcpy(net->addr, filter_ipv4.addr, FILTER_MAPPED);
+		if (inet_pton(AF_INET, text, net->addr + FILTER_MAPPED) != 1)
 			return refuse(word, "not an address");
 	}
 	prefix = ipv6 ? 128 : 32;
@@ -166,22 +165,20 @@ static int compare_ranges(const void *a, const void *b)
 	return (x->lo > y->lo) - (x->lo < y->lo);
 }
 
-static void merge_ranges(struct filter_node *node)
+size_t filter_merge_ranges(struct filter_range *ranges, size_t n)
 {
-	struct filter_range *last = node->ranges;
+	struct filter_range *last = ranges;
 
-	qsort(node->ranges, node->n, sizeof(*node->ranges), compare_ranges);
-	for (size_t i = 1; i < node->n; i++) {
-		struct filter_range *range = &node->ranges[i];
-
-		if (last->hi == UINT64_MAX || range->lo <= last->hi + 1) {
-			if (range->hi > last->hi)
-				last->hi = range->hi;
+	qsort(ranges, n, sizeof(*ranges), compare_ranges);
+	for (size_t i = 1; i < n; i++) {
+		if (last->hi == UINT64_MAX || ranges[i].lo <= last->hi + 1) {
+			if (ranges[i].hi > last->hi)
+				last->hi = ranges[i].hi;
 		} else {
-			*++last = *range;
+			*++last = ranges[i];
 		}
 	}
-	node->n = last - node->ranges + 1;
+	return last - ranges + 1;
 }
 
 static int fail(struct filter_error *err, const struct word *word, int code)
@@ -233,7 +230,7 @@ static int parse_list(struct filter_node **out, const struct list *list, const c
 		return code;
 	}
 	if (node->kind == FILTER_NUM)
-		merge_ranges(node);
+		node->n = filter_merge_ranges(node->ranges, node->n);
 	*out = negate ? filter_not(node) : node;
 	return *out ? 0 : fail(err, &whole, -ENOMEM);
 }

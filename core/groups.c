@@ -15,12 +15,7 @@ struct groups {
 
 static const struct column *column_named(const struct tool *tool, const char *name)
 {
-	const struct column *col;
-
-	for (col = tool->columns; name && col->name; col++)
-		if (!strcmp(col->name, name))
-			return col;
-	return NULL;
+	return name ? column_find(tool->columns, name, strlen(name)) : NULL;
 }
 
 static int compare_groups(const struct groups *g, const void *a, const void *b)
@@ -39,10 +34,7 @@ static int compare_groups(const struct groups *g, const void *a, const void *b)
 
 static uint32_t number_of(const struct column *col, const void *row)
 {
-	uint32_t value = 0;
-
-	memcpy(&value, (const char *)row + col->off, col->size < 4 ? col->size : 4);
-	return value;
+	return cell_load((const char *)row + col->off, col->size);
 }
 
 static int compare(const void *a, const void *b, void *ctx)
@@ -66,7 +58,9 @@ static void begin_group(struct rows *rows, int i, const struct groups *g, const 
 	for (k = 0; k < 2 && g->by[k]; k++) {
 		if (k)
 			line[at++] = ' ';
-		at += cell_text(line + at, sizeof(line) - at - 1, g->by[k], row);
+		at += cell_text(line + at, sizeof(line) - at - 2, g->by[k], row);
+		if (at > sizeof(line) - 3) /* it was cut */
+			at = sizeof(line) - 3;
 	}
 	line[at++] = '\n';
 	rows->error = out_text(rows->out, line, at);

@@ -84,22 +84,9 @@ static void put(struct journal *j, const char *name, const char *value)
 		j->len += n;
 }
 
-static const struct column *column_of(const struct tool *tool, const char *name, size_t len)
-{
-	const struct column *col;
-
-	for (col = tool->columns; col->name; col++)
-		if (strlen(col->name) == len && !memcmp(col->name, name, len))
-			return col;
-	return NULL;
-}
-
 static uint64_t number_of(const struct column *col, const void *row)
 {
-	uint64_t number = 0;
-
-	memcpy(&number, (const char *)row + col->off, col->size < 8 ? col->size : 8);
-	return number;
+	return cell_load((const char *)row + col->off, col->size < 8 ? col->size : 8);
 }
 
 /* Each word of field->column: a column's value, or itself. */
@@ -111,11 +98,11 @@ static void put_field(struct journal *j, const struct tool *tool, const struct j
 	char value[512];
 	size_t at = 0, len;
 
-	for (; *word && at < sizeof(value) - 64; word += len + (word[len] == ' ')) {
+	for (; *word && at < sizeof(value) - 1; word += len + (word[len] == ' ')) {
 		len = strcspn(word, " ");
 		if (at)
 			value[at++] = ' ';
-		col = column_of(tool, word, len);
+		col = column_find(tool->columns, word, len);
 		if (col && field->divide)
 			at += snprintf(value + at, sizeof(value) - at, "%" PRIu64,
 				       number_of(col, row) / field->divide);
@@ -123,15 +110,18 @@ static void put_field(struct journal *j, const struct tool *tool, const struct j
 			at += cell_text(value + at, sizeof(value) - at, col, row);
 		else
 			at += snprintf(value + at, sizeof(value) - at, "%.*s", (int)len, word);
+		if (at > sizeof(value) - 1) /* it was cut */
+			at = sizeof(value) - 1;
 	}
-	value[at < sizeof(value) ? at : sizeof(value) - 1] = 0;
+	value[at] = 0;
 	put(j, field->name, value);
 }
 
 /* A field whose only value is unknown is left out. */
 static bool is_unknown(const struct tool *tool, const struct journal_field *field, const void *row)
 {
-	const struct column *col = column_of(tool, field->column, strlen(field->column));
+	const char *word = field->column;
+	const struct column *col = column_find(tool->columns, word, strlen(word));
 	uint64_t ones;
 
 	if (!col)

@@ -20,7 +20,6 @@
 #define BTF_DIR "/sys/kernel/btf/"
 #define HASH_BITS 12
 #define HUGE_PAGE ((uintptr_t)2 << 20)
-#define PAGE ((uintptr_t)4096)
 #define STRIDE 16   /* of types, the place of one in so many is remembered */
 #define SIEVE_BITS 13
 #define MAX_DEPTH 64 /* of types within types */
@@ -179,8 +178,9 @@ static struct want *want_name(struct kbtf *kbtf, const char *name, bool *new)
 		return want;
 	}
 	if (kbtf->n_wants == kbtf->room) {
-		want = reallocarray(kbtf->wants, kbtf->room * 2 + 256, sizeof(*want));
-		if (!want || kbtf->room > UINT16_MAX / 4) {
+		want = kbtf->room > UINT16_MAX / 4 ? NULL :
+		       reallocarray(kbtf->wants, kbtf->room * 2 + 256, sizeof(*want));
+		if (!want) {
 			free(copy);
 			return NULL;
 		}
@@ -874,6 +874,7 @@ static int copy_file(int fd, const struct mapped *to)
 static void *map_memory(size_t len)
 {
 	size_t whole = len & -HUGE_PAGE, spare = whole ? HUGE_PAGE : 0;
+	uintptr_t page = getpagesize(); /* arm64 may have 64K */
 	char *all, *at;
 
 	all = mmap(NULL, len + spare, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -882,7 +883,7 @@ static void *map_memory(size_t len)
 	at = (char *)(((uintptr_t)all + HUGE_PAGE - 1) & -HUGE_PAGE);
 	if (at > all)
 		munmap(all, at - all);
-	munmap((char *)(((uintptr_t)at + len + PAGE - 1) & -PAGE), all + spare - at);
+	munmap((char *)(((uintptr_t)at + len + page - 1) & -page), all + spare - at);
 	madvise(at, whole, MADV_HUGEPAGE);
 	return at;
 }

@@ -270,13 +270,6 @@ static bool is_word(const struct known *known, const char *word, size_t len)
 	return own == len && !strncasecmp(known->text, word, len);
 }
 
-static int by_start(const void *a, const void *b)
-{
-	const struct filter_range *x = a, *y = b;
-
-	return x->lo < y->lo ? -1 : x->lo > y->lo;
-}
-
 static int find_known(const struct names *names, const char *word, size_t len,
 		      struct filter_range **ranges)
 {
@@ -296,8 +289,7 @@ static int find_known(const struct names *names, const char *word, size_t len,
 		if (names->known[i].text && is_word(&names->known[i], word, len))
 			(*ranges)[n++] = (struct filter_range){ names->known[i].id,
 								names->known[i].id };
-	qsort(*ranges, n, sizeof(**ranges), by_start);
-	return n;
+	return filter_merge_ranges(*ranges, n);
 }
 
 int names_find(struct names *names, const char *word, size_t len, struct filter_range **ranges)

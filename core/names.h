@@ -20,7 +20,7 @@ void names_free(struct names *names);
 
 /*
  * NULL: unknown. An address: "tcp_v4_do_rcv+0xb4", or "" for a frame of a BPF program. A reason: as
- * the kernel's BTF has it, "NETFILTER_DROP". The text lives until names_free().
+ * the kernel's BTF has it, "NETFILTER_DROP". The text lives until another is learnt for the id.
  */
 const char *names_of(struct names *names, uint64_t id);
 /* The same without what is behind the name of a function. The text lives until the next call. */

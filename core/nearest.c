@@ -2,41 +2,55 @@
 /* Edit distance of short words. */
 #include "nearest.h"
 
-#include <string.h>
+#include <ctype.h>
+#include <stdbool.h>
+#include <stdint.h>
 
-#define MAX_WORD 32
+#define MAX_EDITS 2
+#define MAX_WORD 32 /* longer than any tool, field or column */
 
-void nearest_start(struct nearest *n, const char *word, size_t len)
-{
-	*n = (struct nearest){ .word = word, .len = len, .distance = len < 5 ? 2 : 3 };
-}
-
-static int least(int a, int b)
+static size_t least(size_t a, size_t b)
 {
 	return a < b ? a : b;
 }
 
-void nearest_try(struct nearest *n, const char *known)
+void nearest_start(struct nearest *n, const char *word, size_t len)
 {
-	int row[MAX_WORD + 1], diagonal, above;
-	size_t i, j, len = strlen(known);
+	/* Of a short word nothing would be left. */
+	*n = (struct nearest){ .word = word, .len = len, .edits = least(MAX_EDITS, len / 2) + 1 };
+}
 
-	if (n->len > MAX_WORD || len > MAX_WORD)
-		return;
-	for (j = 0; j <= len; j++)
-		row[j] = j;
-	for (i = 0; i < n->len; i++) {
-		diagonal = row[0];
-		row[0] = i + 1;
-		for (j = 0; j < len; j++) {
-			above = row[j + 1];
-			row[j + 1] = least(least(above, row[j]) + 1,
-					   diagonal + (n->word[i] != known[j]));
-			diagonal = above;
+/* Insertions, deletions, replacements and swaps of neighbours that turn one word into the other. */
+static size_t edits(const char *a, size_t n, const char *b, size_t m)
+{
+	size_t d[MAX_WORD][MAX_WORD], i, j;
+
+	if (n >= MAX_WORD || m >= MAX_WORD)
+		return SIZE_MAX;
+	for (i = 0; i <= n; i++) {
+		for (j = 0; j <= m; j++) {
+			bool same = i && j && tolower((unsigned char)a[i - 1]) == b[j - 1];
+
+			d[i][j] = i && j ? d[i - 1][j - 1] + !same : i + j;
+			if (i)
+				d[i][j] = least(d[i][j], d[i - 1][j] + 1);
+			if (j)
+				d[i][j] = least(d[i][j], d[i][j - 1] + 1);
+			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+				d[i][j] = least(d[i][j], d[i - 2][j - 2] + 1);
 		}
 	}
-	if (row[len] < n->distance) {
-		n->distance = row[len];
-		n->best = known;
-	}
+	return d[n][m];
+}
+
+void nearest_try(void *nearest, const char *known, size_t len)
+{
+	struct nearest *n = nearest;
+	size_t more = edits(n->word, n->len, known, len);
+
+	if (more >= n->edits)
+		return;
+	n->edits = more;
+	n->best = known;
+	n->best_len = len;
 }

@@ -8,11 +8,13 @@
 struct nearest {
 	const char *word;
 	size_t len;
-	int distance;
+	size_t edits;
 	const char *best; /* NULL: nothing is near */
+	size_t best_len;
 };
 
 void nearest_start(struct nearest *n, const char *word, size_t len);
-void nearest_try(struct nearest *n, const char *known);
+/* Of a struct nearest; `known` must outlive it. */
+void nearest_try(void *nearest, const char *known, size_t len);
 
 #endif

@@ -13,12 +13,6 @@ struct nets {
 	struct nt_net entries[];  /* what nt_nets has for each of them */
 };
 
-/* All IPv4 addresses, which are inside of ::/0 as they are stored but not as networks. */
-static const struct filter_net all_ipv4 = {
-	.addr = { [10] = 0xff, [11] = 0xff },
-	.prefix = 96,
-};
-
 /* The longest prefix that has an address inside stands for all the others that do: they hold it. */
 static uint32_t first_to_hold(const struct filter_node *list, uint32_t i)
 {
@@ -86,7 +80,8 @@ const struct nt_net *nets_entry(const struct nets *nets, uint32_t i, struct nt_n
 {
 	static const struct nt_net none = { .index = NT_NO_NET };
 	const struct filter_node *list = nets->list;
-	const struct filter_net *net = i ? &list->nets[i - 1] : &all_ipv4;
+	/* IPv4 addresses are inside of ::/0 as they are stored but not as networks. */
+	const struct filter_net *net = i ? &list->nets[i - 1] : &filter_ipv4;
 
 	memcpy(key->addr, net->addr, sizeof(key->addr));
 	key->prefix = net->prefix;

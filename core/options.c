@@ -573,13 +573,12 @@ static void refuse_list(struct argp_state *state, const char *what, const char *
 static void parse_list(struct parser *p, struct argp_state *state, const struct opt *o,
 		       const char *what, const char *arg)
 {
-	const struct column *col = p->opts->tools[0]->columns;
+	const struct column *col = column_find(p->opts->tools[0]->columns, o->target,
+					       strlen(o->target));
 	struct filter_node *node = NULL;
 	struct filter_error err = { 0 };
 	int ret;
 
-	while (strcmp(col->name, o->target))
-		col++;
 	ret = o->kind == OPT_REASON ? fields_reasons(&node, col, arg, p->opts, &err) :
 				      filter_parse_parts(&node, arg, col->off, &err);
 	if (ret)

@@ -5,6 +5,7 @@
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
+#include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -67,7 +68,7 @@ static int inflate_image(const struct probe_object *probe, void **image, size_t 
 	int err = -EINVAL;
 
 	memcpy(&size, probe->end - 4, sizeof(size)); /* gzip ends with the length, little endian */
-	*len = __builtin_bswap32(__builtin_bswap32(size));
+	*len = le32toh(size);
 	*image = malloc(*len);
 	if (!*image || inflateInit2(&z, 16 + MAX_WBITS) != Z_OK)
 		return -ENOMEM;

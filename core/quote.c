@@ -1,6 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* JSON strings. */
+/* Single texts on a stream, escaped as those in rows are. */
 #include "quote.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "put.h"
+
+static void put(FILE *to, const char *text, size_t len, enum put_as as)
+{
+	char *copy = malloc(len * PUT_GROWTH + PUT_SPARE);
+	size_t hidden = 0;
+
+	if (copy)
+		fwrite(copy, 1, put_text(copy, text, len, as, &hidden) - copy, to);
+	free(copy);
+}
 
 void quote(FILE *to, const char *text)
 {
@@ -9,15 +24,7 @@ void quote(FILE *to, const char *text)
 		return;
 	}
 	fputc('"', to);
-	for (; *text; text++) {
-		if ((unsigned char)*text < ' ') {
-			fprintf(to, "\\u%04x", (unsigned int)*text);
-			continue;
-		}
-		if (*text == '"' || *text == '\\')
-			fputc('\\', to);
-		fputc(*text, to);
-	}
+	put(to, text, strlen(text), PUT_JSON);
 	fputc('"', to);
 }
 
@@ -25,4 +32,9 @@ void quote_member(FILE *to, const char *key, const char *text)
 {
 	fprintf(to, ",\"%s\":", key);
 	quote(to, text);
+}
+
+void quote_plain(FILE *to, const char *text, size_t len)
+{
+	put(to, text, len, PUT_TABLE);
 }

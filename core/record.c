@@ -37,6 +37,7 @@ struct block_head {
 struct recorder {
 	FILE *file;
 	uint64_t events;
+	int err; /* of the first write that failed: nothing is written behind it */
 };
 
 struct recording {
@@ -62,12 +63,14 @@ static int put_block(struct recorder *rec, enum record_kind kind, uint64_t value
 	static const char zeros[8];
 	struct block_head head = { .kind = kind, .len = len, .value = value };
 
+	if (rec->err)
+		return rec->err;
 	head.crc = block_crc(&head, data);
 	if (fwrite(&head, sizeof(head), 1, rec->file) != 1 ||
 	    (len && fwrite(data, len, 1, rec->file) != 1) ||
 	    (-len % 8 && fwrite(zeros, -len % 8, 1, rec->file) != 1))
-		return -errno;
-	return 0;
+		rec->err = -errno;
+	return rec->err;
 }
 
 uint32_t record_schema(const struct tool *tool)
@@ -168,7 +171,10 @@ int recorder_reading(struct recorder *rec, uint8_t tool, uint64_t time, const ch
 
 int recorder_flush(struct recorder *rec)
 {
-	return fflush(rec->file) ? -errno : 0;
+	if (fflush(rec->file) && !rec->err)
+		rec->err = -errno;
+	errno = -rec->err;
+	return rec->err;
 }
 
 int recorder_close(struct recorder *rec)

@@ -24,8 +24,9 @@ int recorder_name(struct recorder *rec, uint64_t id, const char *text);
 int recorder_event(struct recorder *rec, const void *event, size_t len);
 /* The events of the tool `tool` since the last of these are the rows of one reading. */
 int recorder_reading(struct recorder *rec, uint8_t tool, uint64_t time, const char *load);
+/* 0 or -errno of the first write that failed since it was opened, in errno too. */
 int recorder_flush(struct recorder *rec);
-/* Writes the end mark, without which a recording counts as cut off. Frees in any case. */
+/* The same. Writes the end mark, without which a recording counts as cut off. Frees in any case. */
 int recorder_close(struct recorder *rec);
 
 struct recording;

@@ -10,8 +10,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "put.h"
 #include "sums.h"
 #include "top.h"
+
+#define MAX_LOAD 64
 
 const char *const names_owner[NT_OWNER_CONNECT + 1] = {
 	[NT_OWNER_NONE] = "none",       [NT_OWNER_INHERITED] = "inherited",
@@ -29,9 +32,11 @@ const char *const names_tcp_state[NAMES_TCP_STATES] = {
 
 const char *const names_arrow[1] = { ">" };
 
-const char *const names_tcp_flag[NAMES_TCP_FLAGS] = {
-	"FIN", "SYN", "RST", "PSH", "ACK", "URG", "ECE", "CWR", "AE",
-};
+#define TCP_FLAGS(F) F("FIN") F("SYN") F("RST") F("PSH") F("ACK") F("URG") F("ECE") F("CWR") F("AE")
+#define LIST(name) name,
+#define QUOTE(name) "'" name "',"
+const char *const names_tcp_flag[NAMES_TCP_FLAGS] = { TCP_FLAGS(LIST) };
+_Static_assert(sizeof("[" TCP_FLAGS(QUOTE) "]") <= CELL_MAX, "a cell may have all of them");
 
 #define STAT(member, text)                                                                         \
 	{                                                                                          \
@@ -118,7 +123,7 @@ void rows_record(struct rows *rows, struct recorder *rec, const void *event, siz
 	const char *at;
 	size_t i;
 
-	recorder_event(rec, event, len); /* an error stays and shows when it is flushed */
+	recorder_event(rec, event, len); /* an error stays: recorder_flush() tells it */
 	if (e->kind != NT_ROW || !rows_padded(tool, copy, sizeof(copy), event, len))
 		return;
 	for (col = tool->columns; col->name; col++) {
@@ -286,44 +291,27 @@ struct sort {
 	const struct view *view;
 };
 
-static uint64_t number_at(const void *row, const struct column *col)
-{
-	uint64_t value = 0;
-
-	memcpy(&value, (const char *)row + col->off, col->size < 8 ? col->size : 8);
-	return value;
-}
-
 static bool is_sum(const struct column *col)
 {
 	return col->flags & (COL_ADD | COL_MAX);
-}
-
-static int smaller_first(const void *a, const void *b, const struct column *col)
-{
-	uint64_t x, y;
-
-	if (col->size > sizeof(x))
-		return memcmp((const char *)a + col->off, (const char *)b + col->off, col->size);
-	x = number_at(a, col);
-	y = number_at(b, col);
-	return (x > y) - (x < y);
 }
 
 /* What is equal is in an order too: rows of a screen do not jump about. */
 static int in_order(const void *a, const void *b, void *ctx)
 {
 	const struct sort *sort = ctx;
+	const struct column *col;
 	uint64_t x = 0, y = 0;
 	int i, order = 0;
 
 	for (i = 0; i < 2 && sort->by[i] && !order; i++) {
-		if (!is_sum(sort->by[i])) {
-			order = smaller_first(a, b, sort->by[i]);
+		col = sort->by[i];
+		if (!is_sum(col)) {
+			order = column_compare(col, a, b);
 			continue;
 		}
-		x += number_at(a, sort->by[i]);
-		y += number_at(b, sort->by[i]);
+		x += cell_load((const char *)a + col->off, col->size);
+		y += cell_load((const char *)b + col->off, col->size);
 	}
 	if (!order)
 		order = (x < y) - (x > y);
@@ -334,35 +322,36 @@ void rows_sort(const struct rows *rows, int i, const char *by, void *data, size_
 {
 	const struct tool *tool = rows->opts->tools[i];
 	struct sort sort = { .view = rows->views[i] };
-	const struct column *col;
 	size_t len;
 	int k = 0;
 
 	while (by && k < 2) {
 		len = strcspn(by, "+");
-		for (col = tool->columns; col->name; col++)
-			if (strlen(col->name) == len && !strncmp(col->name, by, len))
-				sort.by[k] = col;
-		k++;
+		sort.by[k++] = column_find(tool->columns, by, len);
 		by = by[len] ? by + len + 1 : NULL;
 	}
 	if (sort.by[0] && n)
 		qsort_r(data, n, tool->event_size, in_order, &sort);
 }
 
-/* strftime(3), and %L for the load average. */
+/* strftime(3), and %L for the load average: in a recording it may be of any bytes. */
 static void put_title(struct rows *rows, const char *format, uint64_t time, const char *load)
 {
-	time_t t = ((int64_t)time + out_clock(rows->out)) / 1000000000;
+	time_t t = (int64_t)(time + (uint64_t)out_clock(rows->out)) / 1000000000;
 	const char *at = strstr(format, "%L");
-	char with_load[160], text[256];
+	char before[64], text[256 + MAX_LOAD * PUT_GROWTH + PUT_SPARE];
+	size_t len, hidden = 0;
 	struct tm tm;
-	size_t len;
 
-	snprintf(with_load, sizeof(with_load), "%.*s%s%s\n", at ? (int)(at - format) : 128, format,
-		 at ? load : "", at ? at + 2 : "");
+	snprintf(before, sizeof(before), "%.*s", at ? (int)(at - format) : -1, format);
 	localtime_r(&t, &tm);
-	len = strftime(text, sizeof(text), with_load, &tm);
+	len = strftime(text, 128, before, &tm);
+	if (at) {
+		len = put_text(text + len, load, strnlen(load, MAX_LOAD), PUT_TABLE, &hidden) -
+		      text;
+		len += strftime(text + len, 128 - 1, at + 2, &tm);
+	}
+	text[len++] = '\n';
 	rows->error = out_text(rows->out, text, len);
 }
 

@@ -48,16 +48,6 @@ static int set_caps(uint64_t permitted, uint64_t effective)
 	return syscall(SYS_capset, &header, data) ? -errno : 0;
 }
 
-static uint64_t permitted_caps(void)
-{
-	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	struct __user_cap_data_struct data[2] = { 0 };
-
-	if (syscall(SYS_capget, &header, data))
-		return 0;
-	return data[0].permitted | (uint64_t)data[1].permitted << 32;
-}
-
 /* What an exec could give back. Without CAP_SETPCAP it stays, and no_new_privs makes it useless. */
 static void drop_bounding(void)
 {
@@ -94,7 +84,7 @@ static bool can_read(int map)
 /* All of them, unless the kernel then lets us read no map. */
 static int drop_caps(int map)
 {
-	uint64_t held = permitted_caps(), one = 1ull << CAPS_BPF;
+	uint64_t held = caps_read(true), one = 1ull << CAPS_BPF;
 	int err;
 
 	if (!(held & one))

@@ -27,6 +27,7 @@
 #include <unistd.h>
 
 #include "cgroup.h"
+#include "filter.h"
 
 #define NOBODY UINT32_MAX
 #define DUMP_BUFFER (64 * 1024) /* the kernel fills at most 32 KiB a message */
@@ -97,14 +98,12 @@ static bool is_denied(int err)
 
 static void copy_address(uint8_t to[16], uint8_t family, const __be32 from[4])
 {
-	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
-
 	if (family == AF_INET6) {
 		memcpy(to, from, 16);
 		return;
 	}
-	memcpy(to, mapped, sizeof(mapped));
-	memcpy(to + sizeof(mapped), from, 4);
+	memcpy(to, filter_ipv4.addr, FILTER_MAPPED);
+	memcpy(to + FILTER_MAPPED, from, 4);
 }
 
 static int take_socket(struct snapshot *s, const struct inet_diag_msg *msg, uint32_t netns)

@@ -27,7 +27,7 @@ struct snapshot_socket {
  * when no process is known to hold the socket: it is orphaned, not accepted yet, or its holder
  * cannot be read. Of several holders the process started last is named (of equals the one with
  * the highest PID): a forking server's worker, not its parent. owner->tid and ->cgroup_bits are
- * 0, owner->uid is the effective user id. A result other than 0 ends the walk.
+ * 0, owner->uid is the real user id. A result other than 0 ends the walk.
  */
 typedef int (*snapshot_fn)(void *ctx, const struct snapshot_socket *sock,
 			   const struct nt_owner *owner);

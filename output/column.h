@@ -7,6 +7,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 /*
  * What the bytes in the row mean. Numbers are host order, `size` bytes (1, 2, 4 or 8), unsigned but
@@ -91,6 +92,9 @@ enum {
 				    that has all bits set */
 };
 
+/* Bytes: the longest cell that is not a text, in any format. */
+#define CELL_MAX 64
+
 struct column {
 	const char *name;   /* in JSON, CSV, --columns and filters: lower case */
 	const char *title;  /* heading in the table */
@@ -110,5 +114,34 @@ struct column {
 	const char *const *names;
 	const char *const *table_names; /* COL_ENUM in the table; NULL: as names */
 };
+
+/* The number of `size` bytes at `at`; 0 of those that no number has. */
+static inline uint64_t cell_load(const void *at, size_t size)
+{
+	uint64_t u64;
+	uint32_t u32;
+	uint16_t u16;
+
+	switch (size) {
+	case 8:
+		memcpy(&u64, at, 8);
+		return u64;
+	case 4:
+		memcpy(&u32, at, 4);
+		return u32;
+	case 2:
+		memcpy(&u16, at, 2);
+		return u16;
+	case 1:
+		return *(const unsigned char *)at;
+	default:
+		return 0;
+	}
+}
+
+/* Orders rows by one column: numbers by their size, others by their bytes. */
+int column_compare(const struct column *col, const void *a, const void *b);
+/* The name ends after `len` bytes. NULL: there is none. */
+const struct column *column_find(const struct column *columns, const char *name, size_t len);
 
 #endif

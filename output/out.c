@@ -148,11 +148,6 @@ int out_flush(struct out *out)
 	return out->err;
 }
 
-bool out_pending(const struct out *out)
-{
-	return out->len != 0;
-}
-
 char *out_resize(struct out *out, char *p, size_t size)
 {
 	size_t at = (size_t)(p - out->buf);

@@ -53,7 +53,6 @@ int out_wait(const struct out *out, int fd);
 
 /* Writes what is buffered. Once a write has failed, every later call returns that same error. */
 int out_flush(struct out *out);
-bool out_pending(const struct out *out);
 
 /* A tool's columns and what the user said about them. */
 struct view_opts {

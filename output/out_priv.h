@@ -7,7 +7,6 @@
 #include "put.h"
 
 #define OUT_BUF 65536 /* bytes; the buffer is written out before it holds more than this */
-#define CELL_MAX 64   /* bytes; the longest cell that is not a text */
 
 struct out {
 	int fd;
@@ -94,29 +93,6 @@ static inline char *out_grow(struct out *out, char *p, size_t more)
 	size_t need = (size_t)(p - out->buf) + more + out->slack;
 
 	return need <= out->cap ? p : out_resize(out, p, need);
-}
-
-static inline uint64_t cell_load(const char *at, size_t size)
-{
-	uint64_t u64;
-	uint32_t u32;
-	uint16_t u16;
-
-	switch (size) {
-	case 8:
-		memcpy(&u64, at, 8);
-		return u64;
-	case 4:
-		memcpy(&u32, at, 4);
-		return u32;
-	case 2:
-		memcpy(&u16, at, 2);
-		return u16;
-	case 1:
-		return (unsigned char)*at;
-	default:
-		return 0;
-	}
 }
 
 #endif

@@ -36,14 +36,21 @@ static void pick_remove(struct pick *pick, const struct column *col)
 	pick->n = kept;
 }
 
-static const struct column *find_column(const struct column *columns, const char *word, size_t len)
+const struct column *column_find(const struct column *columns, const char *name, size_t len)
 {
 	for (; columns->name; columns++)
-		if (strlen(columns->name) == len && !memcmp(columns->name, word, len))
+		if (strlen(columns->name) == len && !memcmp(columns->name, name, len))
 			return columns;
-	if (len == 4 && !memcmp(out_tool_column.name, word, len))
-		return &out_tool_column;
 	return NULL;
+}
+
+static const struct column *find_column(const struct column *columns, const char *word, size_t len)
+{
+	const struct column *col = column_find(columns, word, len);
+
+	if (!col && len == 4 && !memcmp(out_tool_column.name, word, len))
+		return &out_tool_column;
+	return col;
 }
 
 /* What follows `name` and `mark` in a word of these lists; a word ends at a comma. Or NULL. */
@@ -403,14 +410,15 @@ int view_row(struct view *view, const void *row)
 	return 0;
 }
 
-static int compare_cells(const struct column *col, const char *a, const char *b)
+int column_compare(const struct column *col, const void *a, const void *b)
 {
+	const char *at = (const char *)a + col->off, *other = (const char *)b + col->off;
 	uint64_t x, y;
 
 	if (col->size > sizeof(x))
-		return memcmp(a + col->off, b + col->off, col->size);
-	x = cell_load(a + col->off, col->size);
-	y = cell_load(b + col->off, col->size);
+		return memcmp(at, other, col->size);
+	x = cell_load(at, col->size);
+	y = cell_load(other, col->size);
 	return (x > y) - (x < y);
 }
 
@@ -420,7 +428,7 @@ int view_compare(const struct view *view, const void *a, const void *b)
 
 	for (const struct field *f = view->fields; f < view->fields + view->n && !order; f++)
 		if (f->col->type != COL_AVG && !(f->col->flags & (COL_ADD | COL_MAX)))
-			order = compare_cells(f->col, a, b);
+			order = column_compare(f->col, a, b);
 	return order;
 }
 

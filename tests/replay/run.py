@@ -245,13 +245,14 @@ class Damage:
 
     def expect(self, what, data, code, rows, message):
         got, out, err = self.replay(data)
+        err = err.decode(errors="replace")
         wrong = None
         if got != code:
             wrong = f"exit code {got} instead of {code}"
         elif out != b"".join(self.rows[:rows]):
             wrong = f"{len(out.splitlines())} rows instead of {rows}, or others"
-        elif not re.fullmatch(f"nettrace replay: x.nt: {message}\n", err.decode()):
-            wrong = f"standard error: {err.decode()!r} instead of {message}"
+        elif not re.fullmatch(f"nettrace replay: x.nt: {message}\n", err):
+            wrong = f"standard error: {err!r} instead of {message}"
         self.report.check(f"{self.tool}.{self.name}.{what}", wrong)
 
     def of_reading(self, first):
@@ -294,6 +295,9 @@ class Damage:
         def other_tool(kind, value, payload):
             return [(kind, value, b"tcpnope\0" if kind == TOOL else payload)]
 
+        def hostile_tool(kind, value, payload):
+            return [(kind, value, b"\x1b[2J\nx\xff\0" if kind == TOOL else payload)]
+
         def lose_an_event(kind, value, payload):
             lose_an_event.seen += kind == EVENT
             return [] if kind == EVENT and lose_an_event.seen == 1 else [(kind, value, payload)]
@@ -302,6 +306,8 @@ class Damage:
                     f"made by another version of {self.tool}")
         self.expect("other-tool", rebuild(self.data, other_tool), 2, 0,
                     "made by a tool 'tcpnope' that this nettrace does not have")
+        self.expect("hostile-tool", rebuild(self.data, hostile_tool), 2, 0,
+                    r"made by a tool '\\x1b\[2J\\x0ax\\xff' that this nettrace does not have")
         if self.rows and not self.readings:  # theirs are sorted
             lose_an_event.seen = 0
             data, rows = rebuild(self.data, lose_an_event), self.rows

@@ -323,6 +323,50 @@ static void names_missing_caps(void **state)
 	assert_string_equal(text, "CAP_NET_ADMIN");
 }
 
+static char *printed(void (*print)(const struct doctor *doctor), const struct doctor *doctor)
+{
+	FILE *screen = stdout;
+	char *text = NULL;
+	size_t len;
+
+	stdout = open_memstream(&text, &len);
+	assert_non_null(stdout);
+	print(doctor);
+	fclose(stdout);
+	stdout = screen;
+	return text;
+}
+
+/* Paths, mounts and what a run said: no control character in either form, JSON in UTF-8. */
+static void any_bytes(void **state)
+{
+	static const char bytes[] = "a\x1b[2J\xc2\x9b\xff\x7f\"\xc3\xa4";
+	struct scene s;
+	char *text;
+	int i;
+
+	(void)state;
+	begin(&s);
+	s.doctor.tools = &s.t;
+	s.doctor.n_tools = 1;
+	doctor_facts(&s.doctor);
+	for (i = 0; i < FACT_COUNT; i++)
+		snprintf(s.doctor.facts[i].mend, sizeof(s.doctor.facts[i].mend), "%s", bytes);
+	s.t.selftest = "wrong";
+	snprintf(s.t.mend, sizeof(s.t.mend), "%s", bytes);
+	snprintf(s.t.found, sizeof(s.t.found), "%s\nsecond line", bytes);
+	text = printed(doctor_table, &s.doctor);
+	assert_non_null(strstr(text, "mend: a\\x1b[2J\\xc2\\x9b\\xff\\x7f\"\xc3\xa4\n"));
+	assert_non_null(strstr(text, "selftest: wrong: a\\x1b[2J"));
+	assert_non_null(strstr(text, "\nsecond line\n"));
+	assert_null(strpbrk(text, "\x1b\x7f\xff"));
+	free(text);
+	text = printed(doctor_json, &s.doctor);
+	assert_non_null(strstr(text, "\"mend\":\"a\\u001b[2J\\u009b\\\\xff\\u007f\\\"\xc3\xa4\""));
+	assert_null(strpbrk(text, "\x1b\x7f\xff"));
+	free(text);
+}
+
 /* The words that a selftest is made of. */
 static void compares_rows(void **state)
 {
@@ -356,7 +400,8 @@ static void compares_rows(void **state)
 	assert_string_equal(found, "n is 5, expected 6, of rows with lport=80; "
 				   "{\"tool\":\"x\",\"lport\":80,\"comm\":\"a\",\"n\":5}");
 	selftest_check("lport=81 | n>=7", rows, values, found, 60);
-	assert_string_equal(found, "2 rows, expected one, of rows with lport=81; {\"tool\":\"x\",\"l");
+	assert_string_equal(found,
+			    "2 rows, expected one, of rows with lport=81; {\"tool\":\"x\",\"l");
 	assert_false(selftest_known("a=1 | rows=$lost", values));
 	assert_true(selftest_known("a=$lost | rows=$port", values));
 }
@@ -371,6 +416,7 @@ int main(void)
 		cmocka_unit_test(none_left),	    cmocka_unit_test(option_missing),
 		cmocka_unit_test(no_privilege),	    cmocka_unit_test(no_btf),
 		cmocka_unit_test(reads_host),	    cmocka_unit_test(names_missing_caps),
+		cmocka_unit_test(any_bytes),
 		cmocka_unit_test(compares_rows),
 	};
 

@@ -290,6 +290,23 @@ static void test_new(void **state)
 	kbtf_free(kbtf);
 }
 
+/* Names without end: what was noted before the limit is there still. */
+static void test_too_many(void **state)
+{
+	struct kbtf *kbtf = kbtf_new();
+	char name[32];
+	int i, err = 0;
+
+	(void)state;
+	for (i = 0; i <= UINT16_MAX && !err; i++) {
+		snprintf(name, sizeof(name), "name_%d", i);
+		err = kbtf_want_id(kbtf, name, BTF_KIND_FUNC);
+	}
+	assert_int_equal(err, -ENOMEM);
+	assert_int_equal(kbtf_want_id(kbtf, "name_0", BTF_KIND_FUNC), 0);
+	kbtf_free(kbtf);
+}
+
 /* Ids that are asked for by themselves, of a kind each; names that are too short for the sieve. */
 static void test_ids(void **state)
 {
@@ -414,7 +431,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_made_kernel), cmocka_unit_test(test_new),
-		cmocka_unit_test(test_ids),
+		cmocka_unit_test(test_ids), cmocka_unit_test(test_too_many),
 		cmocka_unit_test(test_damaged_btf), cmocka_unit_test(test_damaged_object),
 		cmocka_unit_test(test_this_kernel),
 	};

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fields.h"
 #include "ksyms.h"
 #include "names.h"
 
@@ -143,11 +144,32 @@ static void test_learnt(void **state)
 	names_free(names);
 }
 
+/* The id that has no next one. */
+static void test_highest(void **state)
+{
+	const struct column col = { .type = COL_REASON, .size = 8 };
+	struct session_opts *opts = calloc(1, sizeof(*opts));
+	struct filter_node *node = NULL;
+	struct filter_error err = { 0 };
+
+	(void)state;
+	assert_int_equal(names_new(&opts->names, false), 0);
+	assert_int_equal(names_learn(opts->names, UINT64_MAX, "last"), 0);
+	assert_int_equal(names_learn(opts->names, UINT64_MAX - 1, "first"), 0);
+	assert_int_equal(fields_reasons(&node, &col, "last,first,last", opts, &err), 0);
+	assert_int_equal(node->n, 1);
+	assert_true(node->ranges[0].lo == UINT64_MAX - 1 && node->ranges[0].hi == UINT64_MAX);
+	filter_free(node);
+	names_free(opts->names);
+	free(opts);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_addresses), cmocka_unit_test(test_words),
 		cmocka_unit_test(test_hidden), cmocka_unit_test(test_learnt),
+		cmocka_unit_test(test_highest),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

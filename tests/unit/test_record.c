@@ -9,10 +9,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
@@ -467,6 +469,33 @@ static void test_full_disk(void **state)
 	assert_int_equal(recorder_close(rec), -ENOSPC);
 }
 
+/* The disk has room again when the batch is flushed: what is missing is missing all the same. */
+static void test_full_for_a_while(void **state)
+{
+	const struct tool *tools[] = { &tcplife_tool };
+	const struct tcplife_event e = event_of(1);
+	struct rlimit limit, none;
+	struct recorder *rec = NULL;
+	int i, err = 0;
+
+	(void)state;
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &none), 0);
+	limit = none;
+	limit.rlim_cur = 1 << 14;
+	assert_int_equal(recorder_open(&rec, in_dir("other.nt"), tools, 1), 0);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	for (i = 0; i < 10000 && !err; i++)
+		err = recorder_event(rec, &e, sizeof(e));
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
+	assert_int_equal(err, -EFBIG);
+	for (i = 0; i < 100; i++)
+		recorder_event(rec, &e, sizeof(e));
+	assert_int_equal(recorder_flush(rec), -EFBIG);
+	assert_int_equal(errno, EFBIG);
+	assert_int_equal(recorder_close(rec), -EFBIG);
+}
+
 static void test_schema(void **state)
 {
 	static const struct column base[] = {
@@ -516,6 +545,7 @@ int main(void)
 		cmocka_unit_test(test_symlink),
 		cmocka_unit_test(test_file),
 		cmocka_unit_test(test_full_disk),
+		cmocka_unit_test(test_full_for_a_while),
 		cmocka_unit_test(test_schema),
 	};
 

@@ -87,10 +87,25 @@ static void write_extremes(struct recorder *rec)
 	make_reading(rec, MAKE_SECOND, "");
 }
 
+/*
+ * Nothing says that the load is one: escapes for a terminal, formats of strftime(3). A
+ * time that with the clock's is more than an int64_t holds.
+ */
+static void write_hostile(struct recorder *rec)
+{
+	struct tcptop_row r = row((struct end){ "10.1.2.3", 443 }, (struct end){ "10.9.8.7", 1 }, 1,
+				  1);
+
+	put(rec, &r);
+	make_reading(rec, MAKE_SECOND, "\x1b]0;x\a\x1b[2J \xc2\x9b \xff%n%%\n\\");
+	make_reading(rec, INT64_MAX - MAKE_TIME, "0.50");
+}
+
 const struct tool *const made_tool = &tcptop_tool;
 
 const struct made_file made_files[] = {
 	{ "plain.nt", write_plain },
 	{ "extremes.nt", write_extremes },
+	{ "hostile.nt", write_hostile },
 	{ 0 },
 };
