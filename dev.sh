@@ -12,7 +12,7 @@ arm64_before=2000 # seconds from the start of a run that has to end within 45 mi
 usage() {
 	cat <<-'END'
 		./dev.sh demo            trace a few real downloads on this host
-		./dev.sh test [REGEX]    all tests; of the live ones a share in each guest kernel, on arm64 if time is left
+		./dev.sh test [REGEX]    all tests; of the live ones a share in each guest kernel, and on arm64 in time
 		./dev.sh test --full     all in every guest kernel, those of four tools on arm64
 		./dev.sh bench           what tracing costs, next to libbpf-tools
 		./dev.sh run TOOL ARGS   build and run a tool

@@ -61,6 +61,7 @@ static const struct column count_columns[] = {
 #define LATE "non-blocking connects are shown when they are answered or sent again"
 #define FORBIDDEN "what a security module or a cgroup's program forbids is not seen"
 #define SLOW "each system call of the host costs a little; io_uring, 32-bit programs are not seen"
+#define PAIR(of) "tcpconnect_" of "_kprobe", "tcpconnect_" of "_kretprobe"
 
 static const struct attach_slot attach[] = {
 	{ .what = "connects",
@@ -69,18 +70,12 @@ static const struct attach_slot attach[] = {
 		    { { "tcpconnect_sockops", "tcpconnect_destroy_tp" } },
 		    { { "tcpconnect_state_tp", "tcpconnect_retransmit_tp",
 			"tcpconnect_destroy_tp" }, LATE } } },
-	{ .what = "connects that fail at once",
-	  .optional = true,
+	{ .what = "connects that fail at once", .optional = true,
 	  .alts = { { { "tcpconnect_v4_fexit", "tcpconnect_v6_fexit", "tcpconnect_lsm_fexit",
 			"tcpconnect_v4_pre_fexit", "tcpconnect_v6_pre_fexit" } },
 		    { { "tcpconnect_v4_fexit", "tcpconnect_v6_fexit" }, FORBIDDEN },
-		    { { "tcpconnect_v4_kprobe", "tcpconnect_v4_kretprobe", "tcpconnect_v6_kprobe",
-			"tcpconnect_v6_kretprobe", "tcpconnect_lsm_kprobe",
-			"tcpconnect_lsm_kretprobe", "tcpconnect_v4_pre_kprobe",
-			"tcpconnect_v4_pre_kretprobe", "tcpconnect_v6_pre_kprobe",
-			"tcpconnect_v6_pre_kretprobe" } },
-		    { { "tcpconnect_v4_kprobe", "tcpconnect_v4_kretprobe", "tcpconnect_v6_kprobe",
-			"tcpconnect_v6_kretprobe" }, FORBIDDEN },
+		    { { PAIR("v4"), PAIR("v6"), PAIR("lsm"), PAIR("v4_pre"), PAIR("v6_pre") } },
+		    { { PAIR("v4"), PAIR("v6") }, FORBIDDEN },
 		    { { "tcpconnect_exit_tp" }, SLOW } } },
 	{ .what = "DNS answers", .flag = TCPCONNECT_DNS, .alts = { { { "nt_dns_answer" } } } },
 	{ 0 },

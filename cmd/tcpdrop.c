@@ -55,15 +55,13 @@ static const char *const table[] = {
 	"reason_code", "dev", "stack", NULL,
 };
 
-#define RECEIVERS "nt_receive4", "nt_receive6", "nt_receive_timewait"
-
+#define RECEIVERS(by) "nt_receive4" by, "nt_receive6" by, "nt_receive_timewait" by
 static const struct attach_slot attach[] = {
 	{ .what = "dropped packets",
-	  .alts = { { { "tcpdrop_cast" } }, { { "tcpdrop_read", RECEIVERS } },
-		    { { "tcpdrop_old", "tcpdrop_freed", RECEIVERS },
+	  .alts = { { { "tcpdrop_cast" } }, { { "tcpdrop_read", RECEIVERS("") } },
+		    { { "tcpdrop_old", "tcpdrop_freed", RECEIVERS("") },
 		      "reasons: the dropping function's name stands in" },
-		    { { "tcpdrop_read", "nt_receive4_kprobe", "nt_receive6_kprobe",
-			"nt_receive_timewait_kprobe" } },
+		    { { "tcpdrop_read", RECEIVERS("_kprobe") } },
 		    { { "tcpdrop_read" }, "the sockets of packets that were received" },
 		    { { "tcpdrop_old" }, "reasons, and what a socket's TCP drops" } } },
 	{ .what = "full queues of listeners", .optional = true,

@@ -102,7 +102,8 @@ static void on_event(struct cgroup_watch *watch, const struct inotify_event *eve
 	}
 }
 
-void cgroup_watch_do(struct cgroup_watch *watch, void (*say)(void *ctx, const char *text), void *ctx)
+void cgroup_watch_do(struct cgroup_watch *watch, void (*say)(void *ctx, const char *text),
+		     void *ctx)
 {
 	char buf[4096] __attribute__((aligned(__alignof__(struct inotify_event))));
 	const struct inotify_event *event;

@@ -24,6 +24,7 @@ int cgroup_watch_fd(const struct cgroup_watch *watch);
  * Puts cgroups that came back into the map, and tells of those that went: `say` with a sentence
  * without its end.
  */
-void cgroup_watch_do(struct cgroup_watch *watch, void (*say)(void *ctx, const char *text), void *ctx);
+void cgroup_watch_do(struct cgroup_watch *watch, void (*say)(void *ctx, const char *text),
+		     void *ctx);
 
 #endif

@@ -297,8 +297,8 @@ static bool is_number(const struct column *col)
 /* What can have one value only, as an arrow in the table, is no field. */
 static bool is_list(const struct column *col)
 {
-	return (col->type == COL_ENUM && col->n_names > 1) || col->type == COL_ADDR || col->type == COL_REASON ||
-	       col->type == COL_FLAGS ||
+	return (col->type == COL_ENUM && col->n_names > 1) || col->type == COL_ADDR ||
+	       col->type == COL_REASON || col->type == COL_FLAGS ||
 	       (col->type == COL_STR && col->size == 16);
 }
 

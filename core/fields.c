@@ -3,11 +3,16 @@
 #include "fields.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <linux/nsfs.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "cgroup.h"
 
@@ -76,18 +81,23 @@ static int addrs(struct filter_node **node, const char *text, uint16_t off, bool
  */
 static int namespace_inode(const char *word, bool net, char *number, size_t size)
 {
+	const int type = net ? CLONE_NEWNET : CLONE_NEWNS;
 	char path[512];
 	struct stat st;
+	int fd, err;
 
 	if (*word && strspn(word, "0123456789") == strlen(word)) {
 		snprintf(number, size, "%s", word);
 		return 0;
 	}
 	snprintf(path, sizeof(path), "%s%s", net && !strchr(word, '/') ? "/run/netns/" : "", word);
-	if (stat(path, &st))
-		return -ENOENT;
+	fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	err = ioctl(fd, NS_GET_NSTYPE) != type || fstat(fd, &st) ? -ENOENT : 0;
+	close(fd);
 	snprintf(number, size, "%llu", (unsigned long long)st.st_ino);
-	return 0;
+	return err;
 }
 
 static int namespaces(struct filter_node **node, const char *text, uint16_t off, bool net,
@@ -96,7 +106,7 @@ static int namespaces(struct filter_node **node, const char *text, uint16_t off,
 	char numbers[2048] = "", number[MAX_WORD], one[MAX_WORD];
 	const char *word = NULL;
 	size_t len, at = *text == '!';
-	int more = 1;
+	int more = 1, ret;
 
 	memcpy(numbers, text, at);
 	while (more) {
@@ -104,7 +114,10 @@ static int namespaces(struct filter_node **node, const char *text, uint16_t off,
 		if (more < 0)
 			return more;
 		snprintf(one, sizeof(one), "%.*s", (int)len, word);
-		if (namespace_inode(one, net, number, sizeof(number)))
+		ret = namespace_inode(one, net, number, sizeof(number));
+		if (ret == -EACCES || ret == -EPERM)
+			return bad(err, word, len, "not to be read");
+		if (ret)
 			return bad(err, word, len,
 				   net ? "no network namespace: an inode number, a path or a name "
 					 "of 'ip netns' is" :

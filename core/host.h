@@ -57,7 +57,8 @@ bool host_locks_maps(uint32_t version);
 
 /*
  * 1: processes have the numbers here that probes see, those of the first PID namespace
- * (PROC_PID_INIT_INO, include/linux/proc_ns.h); 0: they do not, and nothing translates them; -errno.
+ * (PROC_PID_INIT_INO, include/linux/proc_ns.h); 0: they do not, and nothing translates them; or
+ * -errno.
  */
 int host_pids_known(void);
 

@@ -558,8 +558,8 @@ static void take_snapshot(struct session *s)
 	if (i < 0)
 		return;
 	if (host_pids_known() == 0) {
-		say(s, "in a PID namespace of its own: PIDs are the host's, and who holds the sockets "
-		       "that are open now is not known");
+		say(s, "in a PID namespace of its own: PIDs are the host's, and who holds the "
+		       "sockets that are open now is not known");
 		return;
 	}
 	h.held = probe_map(&s->probes[i], "nt_held");

@@ -14,7 +14,8 @@ struct nt_sockaddr {
 	__be32 ip6[4];
 };
 
-#define SOCKADDR_IN_LEN 16 /* sizeof(struct sockaddr_in); that of IPv6 is 24 at least, SIN6_LEN_RFC2133 */
+/* sizeof(struct sockaddr_in); one of IPv6 has at least SIN6_LEN_RFC2133, 24 (net/ipv6.h) */
+#define SOCKADDR_IN_LEN 16
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 

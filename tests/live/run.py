@@ -45,7 +45,7 @@ def read_skips(kernel):
 
 
 def remove_named(pid):
-    """Namespaces and cgroups bear the number of the test's process. A run that is killed leaves them, and numbers recur."""
+    """Namespaces and cgroups of the test's process: a run that was killed left them, and its number is used again."""
     for path in glob.glob(f"/run/netns/nt{pid}n*"):
         subprocess.run(["ip", "netns", "del", os.path.basename(path)], stderr=subprocess.DEVNULL)
     with open("/proc/self/mountinfo") as file:

@@ -147,7 +147,7 @@ def test_late_cgroup():
         server.close(s)
         nt.wait_for(lambda: len(trace.rows()) >= 2 * len(ports), "the rows")
         client.kill()
-        nt.wait_for(lambda: nt._removed(cgroup), f"{cgroup} to be empty")
+        nt.wait_for(lambda: nt.removed(cgroup), f"{cgroup} to be empty")
         time.sleep(1.1)  # unknown cgroups are looked for once a second where a walk is slow
     nt.quiet(space)
     trace.stop()
