@@ -114,7 +114,7 @@ const struct tool tcpdrop_tool = {
 	TCPDROP,
 	.columns = columns,
 	.table = table,
-	.event_size = sizeof(EV) + NT_STACK_SIZE,
+	.event_size = sizeof(EV) + NT_STACK_SIZE, .stackless = TCPDROP_NO_STACK,
 	.least_size = sizeof(EV),
 	.variant = &counted,
 };

@@ -230,6 +230,11 @@ static const char *reason_of(struct names *names, uint64_t id)
 	return find(names, id);
 }
 
+int names_read_functions(struct names *names)
+{
+	return names->ksyms ? 0 : ksyms_new(&names->ksyms, names->kallsyms);
+}
+
 const char *names_of(struct names *names, uint64_t id)
 {
 	const char *known = find(names, id);
@@ -239,7 +244,7 @@ const char *names_of(struct names *names, uint64_t id)
 		return known;
 	if (id < KERNEL_HALF)
 		return reason_of(names, id);
-	if (!names->ksyms && ksyms_new(&names->ksyms, names->kallsyms))
+	if (names_read_functions(names))
 		return NULL;
 	if (!ksyms_name(names->ksyms, id, text, sizeof(text)))
 		return NULL;
@@ -298,7 +303,7 @@ int names_find(struct names *names, const char *word, size_t len, struct filter_
 
 	need_core(names);
 	if (names->host && !names->has_reasons) {
-		if (!names->ksyms && ksyms_new(&names->ksyms, names->kallsyms))
+		if (names_read_functions(names))
 			return -ENOMEM;
 		return ksyms_find(names->ksyms, word, len, ranges);
 	}

@@ -25,6 +25,8 @@ void names_free(struct names *names);
 const char *names_of(struct names *names, uint64_t id);
 /* The same without what is behind the name of a function. The text lives until the next call. */
 const char *names_of_function(struct names *names, uint64_t address);
+/* Reads the kernel's functions now, and not for the first row that needs them. 0 or -ENOMEM. */
+int names_read_functions(struct names *names);
 
 /*
  * The ids that a word stands for: a reason, or a function where the kernel has no reasons. Returns

@@ -710,6 +710,23 @@ int probe_hooks(const struct tool *tool, struct probe_hook *hooks, int max)
 	return n;
 }
 
+/* "NAME on HOOK, HOOK": the first program of a variant stands for it. */
+static void put_variant(const struct probe *probe, const struct attach_alt *alt, FILE *file)
+{
+	const struct bpf_program *program;
+	char hooks[400] = "";
+	size_t at = 0;
+	int p;
+
+	for (p = 0; p < PLAN_MAX_PROGS && alt->progs[p] && at < sizeof(hooks); p++) {
+		program = bpf_object__find_program_by_name(probe->object, alt->progs[p]);
+		if (program && !strstr(hooks, bpf_program__section_name(program)))
+			at += snprintf(hooks + at, sizeof(hooks) - at, "%s%s", at ? ", " : " on ",
+				       bpf_program__section_name(program));
+	}
+	fprintf(file, "%s%s", alt->progs[0], hooks);
+}
+
 void probe_explain(const struct probe *probe, void *file)
 {
 	const struct attach_slot *slot;
@@ -721,14 +738,19 @@ void probe_explain(const struct probe *probe, void *file)
 		alt = plan_alt(&probe->plan, s);
 		if (!alt && (keeps_owners(slot) || slot->flag) && !probe->plan.failures[s][0].error)
 			continue; /* another tool of the run does it, or nobody asked for it */
-		fprintf(file, "%s: %s: %s", probe->tool->name, slot->what,
-			alt ? alt->progs[0] : "nothing");
+		fprintf(file, "%s: %s: ", probe->tool->name, slot->what);
+		if (alt)
+			put_variant(probe, alt, file);
+		else
+			fputs("nothing", file);
 		if (alt && alt->loses)
 			fprintf(file, " (%s)", alt->loses);
 		for (a = 0; a < PLAN_MAX_ALTS && slot->alts[a].progs[0]; a++)
-			if (probe->plan.failures[s][a].error)
-				fprintf(file, "; tried %s: %s", slot->alts[a].progs[0],
-					probe->plan.failures[s][a].why);
+			if (probe->plan.failures[s][a].error) {
+				fputs("; tried ", file);
+				put_variant(probe, &slot->alts[a], file);
+				fprintf(file, ": %s", probe->plan.failures[s][a].why);
+			}
 		fputc('\n', file);
 	}
 }

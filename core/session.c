@@ -855,6 +855,18 @@ static void say_shadowed(const struct nets *nets)
 	}
 }
 
+/* It takes a tenth of a second, which no row should wait for. */
+static void read_functions(const struct session_opts *opts)
+{
+	const struct column *col;
+	int i;
+
+	for (i = 0; i < opts->n_tools; i++)
+		for (col = opts->tools[i]->columns; col->name; col++)
+			if (col->type == COL_STACK && !(opts->flags & opts->tools[i]->stackless))
+				names_read_functions(opts->names);
+}
+
 static int prepare(struct session *s)
 {
 	int code;
@@ -883,6 +895,7 @@ static int prepare(struct session *s)
 	malloc_trim(0); /* what loading needed is not needed again */
 	rows_headers(&s->rows);
 	rows_flush(&s->rows);
+	read_functions(s->opts);
 	code = open_screen(s);
 	if (!code)
 		code = make_ready_file(s);

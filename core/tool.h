@@ -174,6 +174,7 @@ struct tool {
 	size_t event_size;   /* it starts with a struct nt_event */
 	size_t least_size;   /* an event may end here: what is missing is zero. 0: event_size */
 	const struct tool_sums *sums; /* or NULL: each event is a row */
+	uint32_t stackless;  /* opt.flag of the option that leaves stacks out, or 0 */
 	const char *nets;    /* networks that its sums have a row each for (core/nets.h), or NULL */
 	const struct tool *variant;   /* OPT_VARIANT: this tool with other rows, or NULL */
 };

@@ -422,12 +422,13 @@ def test_explain():
     check(len(lines) >= 3 and all(line.startswith("tcplife: ") for line in lines),
           f"a line a hook: {lines}")
     hooks = dict(line.split(": ", 2)[1:] for line in lines)
-    check("tcplife_state" in hooks["state changes"], f"the hook of state changes: {hooks}")
+    equal(hooks["state changes"], "tcplife_state on tp_btf/inet_sock_set_state", "the hook")
     accept = hooks["accept"]
     check(re.match(r"nt_(accept_fentry|accept_kprobe|recv_tp)", accept),
           f"the hook of accept: {accept}")
     if accept.startswith("nt_recv_tp"):
-        check("tried nt_accept_fentry: " in accept and "tried nt_accept_kprobe: " in accept,
+        check("tried nt_accept_fentry on fentry/security_sock_graft: " in accept and
+              "tried nt_accept_kprobe on kprobe/security_sock_graft: " in accept,
               f"what was tried: {accept}")
     equal(Trace("-v", "--json").stop().stderr.splitlines()[:len(lines)], lines,
           "what -v says on stderr")
