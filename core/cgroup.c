@@ -17,6 +17,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "mountinfo.h"
+
 #define BUCKETS 4096
 #define MAX_MOUNTS 64
 #define RETRY_NS 1000000000ull
@@ -92,22 +94,6 @@ static int walk(char path[PATH_MAX], size_t len, walk_fn visit, void *ctx)
 
 /* Mounts */
 
-/* \040 and the like, in place. */
-static void unescape(char *text)
-{
-	char *to = text;
-
-	for (; *text; to++) {
-		if (text[0] == '\\' && text[1] && text[2] && text[3]) {
-			*to = (text[1] - '0') << 6 | (text[2] - '0') << 3 | (text[3] - '0');
-			text += 4;
-		} else {
-			*to = *text++;
-		}
-	}
-	*to = '\0';
-}
-
 static bool is_cgroup_dir(const char *dir)
 {
 	struct statfs fs;
@@ -115,32 +101,6 @@ static bool is_cgroup_dir(const char *dir)
 
 	return !stat(dir, &st) && S_ISDIR(st.st_mode) && !statfs(dir, &fs) &&
 	       (fs.f_type == CGROUP2_SUPER_MAGIC || fs.f_type == CGROUP_SUPER_MAGIC);
-}
-
-/* The directory of a cgroup mount, in `line`, or NULL: proc(5), /proc/PID/mountinfo. */
-static char *parse_mount(char *line, enum rank *rank)
-{
-	char *field[5], *type, *super, *rest = line;
-
-	for (size_t i = 0; i < 5; i++)
-		if (!(field[i] = strsep(&rest, " ")))
-			return NULL;
-	rest = rest ? strstr(rest, " - ") : NULL;
-	if (!rest)
-		return NULL;
-	rest += 3;
-	type = strsep(&rest, " ");
-	strsep(&rest, " ");
-	super = rest;
-	if (!strcmp(type, "cgroup2"))
-		*rank = strcmp(field[3], "/") ? RANK_V2_PART : RANK_V2;
-	else if (!strcmp(type, "cgroup"))
-		*rank = super && strstr(super, "name=") ? RANK_V1_NAMED : RANK_V1;
-	else
-		return NULL;
-	unescape(field[4]);
-	/* Something else may be mounted over it. */
-	return is_cgroup_dir(field[4]) ? field[4] : NULL;
 }
 
 static void mounts_free(struct mounts *mounts)
@@ -170,27 +130,26 @@ static int mounts_insert(struct mounts *mounts, const char *dir, enum rank rank)
 	return 0;
 }
 
+static int take_mount(void *mounts, const struct mountinfo *mount)
+{
+	enum rank rank;
+
+	if (!strcmp(mount->type, "cgroup2"))
+		rank = strcmp(mount->root, "/") ? RANK_V2_PART : RANK_V2;
+	else if (!strcmp(mount->type, "cgroup"))
+		rank = strstr(mount->options, "name=") ? RANK_V1_NAMED : RANK_V1;
+	else
+		return 0;
+	/* Something else may be mounted over it. */
+	return is_cgroup_dir(mount->at) ? mounts_insert(mounts, mount->at, rank) : 0;
+}
+
 static int mounts_read(struct mounts *mounts)
 {
-	FILE *file = fopen("/proc/self/mountinfo", "re");
-	size_t size = 0;
-	char *line = NULL;
-	int err = 0;
+	int err;
 
 	mounts->nr = 0;
-	if (!file)
-		return -errno;
-	while (!err && getline(&line, &size, file) > 0) {
-		enum rank rank;
-		char *dir;
-
-		line[strcspn(line, "\n")] = '\0';
-		dir = parse_mount(line, &rank);
-		if (dir)
-			err = mounts_insert(mounts, dir, rank);
-	}
-	free(line);
-	fclose(file);
+	err = mountinfo_each("", take_mount, mounts);
 	if (err)
 		mounts_free(mounts);
 	return err;

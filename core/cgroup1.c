@@ -4,10 +4,11 @@
 
 #include <bpf/btf.h>
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
+
+#include "mountinfo.h"
 
 #define CGROUP_SUPER_MAGIC 0x27e0eb /* include/uapi/linux/magic.h */
 
@@ -27,28 +28,32 @@ static int subsys_number(const struct btf *btf, const char *controller)
 	return -ENOENT;
 }
 
-/*
- * The super options of the mount (last field of mountinfo) name the controllers of a v1 hierarchy.
- */
+struct wanted {
+	const struct btf *btf;
+	dev_t dev;
+	int number; /* or -ENOENT */
+};
+
+/* The super block's options name the controllers of a v1 hierarchy. */
+static int find_subsys(void *ctx, const struct mountinfo *mount)
+{
+	struct wanted *wanted = ctx;
+	char *word;
+
+	if (mount->dev != wanted->dev)
+		return 0;
+	for (word = strtok(mount->options, ","); word && wanted->number < 0;
+	     word = strtok(NULL, ","))
+		wanted->number = subsys_number(wanted->btf, word);
+	return wanted->number >= 0;
+}
+
 static int subsys_of(const struct btf *btf, dev_t dev)
 {
-	FILE *mounts = fopen("/proc/self/mountinfo", "re");
-	unsigned int major, minor;
-	char line[4096], *options, *word;
-	int number = -ENOENT;
+	struct wanted wanted = { .btf = btf, .dev = dev, .number = -ENOENT };
 
-	while (mounts && number < 0 && fgets(line, sizeof(line), mounts)) {
-		if (sscanf(line, "%*d %*d %u:%u", &major, &minor) != 2 ||
-		    dev != (dev_t)((major & 0xfffu) << 8 | (minor & 0xffu) |
-				   (minor & ~0xffu) << 12))
-			continue;
-		options = strrchr(line, ' ');
-		for (word = strtok(options, " ,\n"); word && number < 0; word = strtok(NULL, ",\n"))
-			number = subsys_number(btf, word);
-	}
-	if (mounts)
-		fclose(mounts);
-	return number;
+	mountinfo_each("", find_subsys, &wanted);
+	return wanted.number;
 }
 
 bool cgroup1_is(const char *dir)

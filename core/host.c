@@ -12,6 +12,8 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "mountinfo.h"
+
 #define PID_NS_FIRST 0xeffffffcu
 
 static FILE *open_below(const char *root, const char *path)
@@ -49,37 +51,28 @@ static void read_jit(struct host *host, const char *root)
 	fclose(file);
 }
 
-/* proc_pid_mountinfo(5). */
-static void read_mount(struct host *host, char *line)
+/* The first one counts; half a path is none. */
+static void take_path(char *path, size_t size, const char *at)
 {
-	char from[128], at[256], type[32], *rest = strstr(line, " - ");
-
-	if (!rest || sscanf(line, "%*s %*s %*s %127s %255s", from, at) != 2 ||
-	    sscanf(rest, " - %31s", type) != 1)
-		return;
-	if (!strcmp(type, "sysfs"))
-		host->sysfs |= !strcmp(at, "/sys");
-	if (!strncmp(at, "/sys/kernel/btf", 15))
-		host->btf_covered = true;
-	if (!strcmp(type, "tracefs") && !host->tracefs[0])
-		snprintf(host->tracefs, sizeof(host->tracefs), "%s", at);
-	if (!strcmp(type, "cgroup"))
-		host->cgroup1 = true;
-	if (!strcmp(type, "cgroup2") && !strcmp(from, "/") && !host->cgroup2[0])
-		snprintf(host->cgroup2, sizeof(host->cgroup2), "%s", at);
+	if (!*path && strlen(at) < size)
+		memcpy(path, at, strlen(at) + 1);
 }
 
-static void read_mounts(struct host *host, const char *root)
+static int read_mount(void *ctx, const struct mountinfo *mount)
 {
-	FILE *file = open_below(root, "/proc/self/mountinfo");
-	char *line = NULL;
-	size_t size = 0;
+	struct host *host = ctx;
 
-	while (file && getline(&line, &size, file) > 0)
-		read_mount(host, line);
-	free(line);
-	if (file)
-		fclose(file);
+	if (!strcmp(mount->type, "sysfs"))
+		host->sysfs |= !strcmp(mount->at, "/sys");
+	if (!strncmp(mount->at, "/sys/kernel/btf", 15))
+		host->btf_covered = true;
+	if (!strcmp(mount->type, "tracefs"))
+		take_path(host->tracefs, sizeof(host->tracefs), mount->at);
+	if (!strcmp(mount->type, "cgroup"))
+		host->cgroup1 = true;
+	if (!strcmp(mount->type, "cgroup2") && !strcmp(mount->root, "/"))
+		take_path(host->cgroup2, sizeof(host->cgroup2), mount->at);
+	return 0;
 }
 
 static uint32_t parse_release(const char *text)
@@ -172,7 +165,7 @@ void host_read(struct host *host, const char *root)
 		fclose(btf);
 	read_lockdown(host, root);
 	read_jit(host, root);
-	read_mounts(host, root);
+	mountinfo_each(root, read_mount, host);
 	host->held = caps_held();
 	host->contained = caps_contained();
 	host->root = !geteuid();

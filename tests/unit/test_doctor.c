@@ -274,7 +274,7 @@ static const char mounts[] =
 
 static void reads_host(void **state)
 {
-	char root[] = "/tmp/nt-doctor-XXXXXX", command[64];
+	char root[] = "/tmp/nt-doctor-XXXXXX", command[64], line[600];
 	struct doctor doctor = { 0 };
 
 	(void)state;
@@ -306,6 +306,13 @@ static void reads_host(void **state)
 	assert_string_equal(doctor.facts[FACT_JIT].mend, "sysctl -w net.core.bpf_jit_enable=1");
 	assert_string_equal(doctor.facts[FACT_LOCKDOWN].mend,
 			    "boot with lockdown=none on the kernel's command line");
+	snprintf(line, sizeof(line),
+		 "23 1 0:21 / /sys/kernel/%0*d rw - tracefs tracefs rw\n"
+		 "24 1 0:22 / /mnt/a\\040\\134b rw - cgroup2 cgroup2 rw\n", 300, 0);
+	put_file(root, "/proc/self/mountinfo", line);
+	host_read(&doctor.host, root);
+	assert_string_equal(doctor.host.tracefs, "");
+	assert_string_equal(doctor.host.cgroup2, "/mnt/a \\b");
 	snprintf(command, sizeof(command), "rm -r %s", root);
 	assert_int_equal(system(command), 0);
 }
