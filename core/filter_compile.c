@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "array.h"
 #include "filter.h"
 
 #define EVENT BPF_REG_1
@@ -55,21 +56,6 @@ struct part {
 	uint64_t mask, value;
 };
 
-static void *grow(struct gen *g, void *array, size_t n, size_t *cap, size_t size)
-{
-	void *bigger;
-
-	if (n < *cap)
-		return array;
-	bigger = realloc(array, (*cap * 2 + 64) * size);
-	if (!bigger) {
-		g->err = -ENOMEM;
-		return array;
-	}
-	*cap = *cap * 2 + 64;
-	return bigger;
-}
-
 static void *array_of(struct gen *g, size_t n, size_t size)
 {
 	void *array = calloc(n + 1, size);
@@ -81,7 +67,8 @@ static void *array_of(struct gen *g, size_t n, size_t size)
 
 static void emit(struct gen *g, uint8_t code, uint8_t dst, uint8_t src, uint16_t off, uint32_t imm)
 {
-	g->insns = grow(g, g->insns, g->n, &g->cap, sizeof(*g->insns));
+	if (!g->err)
+		g->err = array_grow(&g->insns, &g->cap, g->n + 1, sizeof(*g->insns));
 	if (g->err)
 		return;
 	g->insns[g->n++] = (struct bpf_insn){
@@ -95,9 +82,10 @@ static void emit(struct gen *g, uint8_t code, uint8_t dst, uint8_t src, uint16_t
 
 static unsigned int new_label(struct gen *g)
 {
-	g->labels = grow(g, g->labels, g->n_labels, &g->cap_labels, sizeof(*g->labels));
-	if (!g->err && g->n_labels == MAX_LABELS)
-		g->err = -E2BIG;
+	if (!g->err)
+		g->err = g->n_labels == MAX_LABELS ? -E2BIG :
+			 array_grow(&g->labels, &g->cap_labels, g->n_labels + 1,
+				    sizeof(*g->labels));
 	return g->err ? NOWHERE : g->n_labels++;
 }
 

@@ -17,6 +17,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "array.h"
+
 #define BTF_DIR "/sys/kernel/btf/"
 #define HASH_BITS 12
 #define HUGE_PAGE ((uintptr_t)2 << 20)
@@ -50,7 +52,7 @@ struct sieve {
 
 struct kbtf {
 	struct want *wants;
-	uint32_t n_wants, room;
+	size_t n_wants, room;
 	uint16_t heads[1 << HASH_BITS]; /* index + 1 */
 	int file; /* the small BTF, or -1 */
 	char path[32];
@@ -177,15 +179,10 @@ static struct want *want_name(struct kbtf *kbtf, const char *name, bool *new)
 		free(copy);
 		return want;
 	}
-	if (kbtf->n_wants == kbtf->room) {
-		want = kbtf->room > UINT16_MAX / 4 ? NULL :
-		       reallocarray(kbtf->wants, kbtf->room * 2 + 256, sizeof(*want));
-		if (!want) {
-			free(copy);
-			return NULL;
-		}
-		kbtf->wants = want;
-		kbtf->room = kbtf->room * 2 + 256;
+	if (kbtf->n_wants == UINT16_MAX ||
+	    array_grow(&kbtf->wants, &kbtf->room, kbtf->n_wants + 1, sizeof(*want))) {
+		free(copy);
+		return NULL;
 	}
 	*new = true;
 	want = &kbtf->wants[kbtf->n_wants++];
@@ -588,27 +585,13 @@ struct small {
 	struct sieve functions, types;
 	bool module;             /* `kernel` is a module's: only its hooks are looked at */
 	uint32_t *roots;         /* ids in the kernel's BTF */
-	uint32_t n_roots, room;
+	size_t n_roots, room;
 	struct btf *btf;
 	struct same {
 		uint32_t kernel, small;
 	} *ids;
-	uint32_t n_ids, ids_room;
+	size_t n_ids, ids_room;
 };
-
-static int grow(void *array, uint32_t *room, uint32_t n, size_t size)
-{
-	void *more;
-
-	if (n < *room)
-		return 0;
-	more = reallocarray(*(void **)array, *room * 2 + 64, size);
-	if (!more)
-		return -ENOMEM;
-	*(void **)array = more;
-	*room = *room * 2 + 64;
-	return 0;
-}
 
 static __attribute__((noinline)) int match_name(struct small *s, uint32_t kind, const char *name,
 						size_t room, uint32_t id)
@@ -625,7 +608,7 @@ static __attribute__((noinline)) int match_name(struct small *s, uint32_t kind, 
 		want->asked_id = id;
 	if (!(kind & want->types) || s->module)
 		return 0;
-	if (grow(&s->roots, &s->room, s->n_roots, sizeof(*s->roots)))
+	if (array_grow(&s->roots, &s->room, s->n_roots + 1, sizeof(*s->roots)))
 		return -ENOMEM;
 	s->roots[s->n_roots++] = id;
 	return 0;
@@ -779,7 +762,7 @@ static int convert(struct small *s, uint32_t id, int depth)
 	made = depth > MAX_DEPTH ? -ELOOP : convert_kind(s, type, depth);
 	if (made < 0)
 		return made;
-	if (grow(&s->ids, &s->ids_room, s->n_ids, sizeof(*s->ids)))
+	if (array_grow(&s->ids, &s->ids_room, s->n_ids + 1, sizeof(*s->ids)))
 		return -ENOMEM;
 	s->ids[s->n_ids++] = (struct same){ id, made };
 	return made;

@@ -7,23 +7,7 @@
 #include <string.h>
 
 #include "abi.h"
-
-static int grow(void *array, size_t *room, size_t need, size_t size)
-{
-	size_t more = *room ? *room : 1024;
-	void *new;
-
-	if (need <= *room)
-		return 0;
-	while (more < need)
-		more *= 2;
-	new = realloc(*(void **)array, more * size);
-	if (!new)
-		return -ENOMEM;
-	*(void **)array = new;
-	*room = more;
-	return 0;
-}
+#include "array.h"
 
 /* Events are 8-byte aligned. */
 static size_t place_of(size_t len)
@@ -35,8 +19,8 @@ int merge_add(struct merge *merge, const void *event, size_t len)
 {
 	size_t place = place_of(len);
 
-	if (grow(&merge->data, &merge->room, merge->len + place, 1) ||
-	    grow(&merge->items, &merge->items_room, merge->n + 1, sizeof(*merge->items)))
+	if (array_grow(&merge->data, &merge->room, merge->len + place, 1) ||
+	    array_grow(&merge->items, &merge->items_room, merge->n + 1, sizeof(*merge->items)))
 		return -ENOMEM;
 	memcpy(merge->data + merge->len, event, len);
 	merge->items[merge->n++] =

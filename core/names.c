@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "array.h"
 #include "ksyms.h"
 
 #define BTF_DIR "/sys/kernel/btf"
@@ -93,18 +94,12 @@ static int grow(struct names *names)
 int names_learn(struct names *names, uint64_t id, const char *text)
 {
 	struct known *place;
-	uint64_t *more;
 	char *copy;
 
 	if (names->n >= names->size / 2 && grow(names))
 		return -ENOMEM;
-	if (names->n_untold == names->room) {
-		more = reallocarray(names->untold, names->room * 2 + 256, sizeof(*more));
-		if (!more)
-			return -ENOMEM;
-		names->untold = more;
-		names->room = names->room * 2 + 256;
-	}
+	if (array_grow(&names->untold, &names->room, names->n_untold + 1, sizeof(*names->untold)))
+		return -ENOMEM;
 	copy = strdup(text);
 	if (!copy)
 		return -ENOMEM;

@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "array.h"
 #include "put.h"
 #include "sums.h"
 #include "top.h"
@@ -250,18 +251,11 @@ static bool keep_row(struct rows *rows, const void *event)
 {
 	const struct nt_event *e = event;
 	struct reading *waiting = &rows->waiting[e->tool];
-	size_t size = rows->opts->tools[e->tool]->event_size, room;
-	unsigned char *more;
+	size_t size = rows->opts->tools[e->tool]->event_size;
 
-	if (waiting->n == waiting->room) {
-		room = waiting->room * 2 + 64;
-		more = realloc(waiting->data, room * size);
-		if (!more) {
-			rows->error = -ENOMEM;
-			return false;
-		}
-		waiting->data = more;
-		waiting->room = room;
+	if (array_grow(&waiting->data, &waiting->room, waiting->n + 1, size)) {
+		rows->error = -ENOMEM;
+		return false;
 	}
 	memcpy(waiting->data + waiting->n++ * size, event, size);
 	return true;

@@ -26,6 +26,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "array.h"
 #include "cgroup.h"
 #include "filter.h"
 
@@ -73,20 +74,7 @@ struct snapshot {
 /* Room for one more of `size` bytes in *array, which holds nr of *room. */
 static int make_room(void *array, size_t nr, size_t *room, size_t size)
 {
-	void **at = array;
-	size_t more = *room ? *room * 2 : 64;
-	void *bigger;
-
-	if (nr < *room)
-		return 0;
-	if (more >= NOBODY)
-		return -E2BIG;
-	bigger = reallocarray(*at, more, size);
-	if (!bigger)
-		return -ENOMEM;
-	*at = bigger;
-	*room = more;
-	return 0;
+	return nr < NOBODY - 1 ? array_grow(array, room, nr + 1, size) : -E2BIG;
 }
 
 static bool is_denied(int err)

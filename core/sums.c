@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "array.h"
+
 #define BATCH 512 /* more than one bucket of the kernel's table ever has, as a rule */
 
 struct sums {
@@ -222,20 +224,13 @@ static int read_hash(struct sums *sums, int old, void (*each)(void *ctx, void *r
 static void collect(void *ctx, void *row)
 {
 	struct sums *sums = ctx;
-	size_t size = sums->tool->event_size, room = sums->rows_room;
-	unsigned char *rows = sums->rows;
+	size_t size = sums->tool->event_size;
 
-	if (sums->n_rows == room) {
-		room = room ? room * 2 : 64;
-		rows = realloc(rows, room * size);
-		if (!rows) {
-			sums->err = -ENOMEM;
-			return;
-		}
-		sums->rows = rows;
-		sums->rows_room = room;
+	if (array_grow(&sums->rows, &sums->rows_room, sums->n_rows + 1, size)) {
+		sums->err = -ENOMEM;
+		return;
 	}
-	memcpy(rows + sums->n_rows++ * size, row, size);
+	memcpy(sums->rows + sums->n_rows++ * size, row, size);
 }
 
 /* The parts of a place may be of several rows. */
