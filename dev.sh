@@ -129,7 +129,8 @@ fuzz() {
 	for target in record expr dns; do
 		seeds=tests/fuzz/$target
 		[[ -d $seeds ]] || seeds=-seed_inputs=$(find tests/replay -name '*.nt' | sort | paste -sd,)
-		mkdir -p build/fuzz/corpus
+		rm -rf build/fuzz/corpus
+		mkdir build/fuzz/corpus
 		if "build/fuzz/tests/fuzz_$target" -runs=50000 -seed=1 -artifact_prefix=build/fuzz/ \
 			build/fuzz/corpus "$seeds" >"build/fuzz/$target.log" 2>&1; then
 			echo "ok fuzz-$target"

@@ -47,6 +47,18 @@ int cmd_list(void)
 	return EXIT_DONE;
 }
 
+bool cmd_usage(const char *word)
+{
+	const struct command *c = commands;
+
+	while (c->name && strcmp(c->name, word))
+		c++;
+	if (!c->name || !strcmp(word, "doctor") || !strcmp(word, "replay")) /* by argp */
+		return false;
+	printf("usage: nettrace %s%s%s\n%s\n", word, *c->args ? " " : "", c->args, c->help);
+	return true;
+}
+
 static int count_tools(void)
 {
 	int n = 0;

@@ -3,6 +3,8 @@
 #ifndef NT_COMMANDS_H
 #define NT_COMMANDS_H
 
+#include <stdbool.h>
+
 #include "registry.h"
 
 extern const struct command commands[];
@@ -11,6 +13,8 @@ const struct tool *find_tool(const char *name);
 /* The tool that `word` was probably meant to be, or NULL. */
 const char *nearest_tool(const char *word);
 
+/* --help of a word that takes no options. false: it is none, nothing was printed. */
+bool cmd_usage(const char *word);
 int cmd_list(void);
 int cmd_registry(void);
 int cmd_help_filter(const struct tool *only); /* NULL: all tools */

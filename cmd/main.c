@@ -163,6 +163,8 @@ static int run_command(int argc, char **argv)
 		return usage(stdout, EXIT_DONE);
 	if (!strcmp(word, "--version") || !strcmp(word, "-V"))
 		return puts("nettrace " NETTRACE_VERSION) < 0;
+	if (argc == 3 && !strcmp(argv[2], "--help") && cmd_usage(word))
+		return EXIT_DONE;
 	if (!strcmp(word, "list"))
 		return too_many(argc, argv, 1) ? EXIT_USAGE : cmd_list();
 	if (!strcmp(word, "install-links"))

@@ -90,7 +90,7 @@ static const char *const examples[] = {
 DECLARE_PROBES(softirqs);
 
 static const struct tool dist = {
-	.name = "softirqs",
+	.name = "softirqs", .by = " -d",
 	.opts = opts,
 	.args = args,
 	.columns = dist_columns,

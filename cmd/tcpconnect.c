@@ -95,7 +95,7 @@ DECLARE_PROBES(tcpconnect);
 static const struct tool_sums count_sums = { .sort = "connects" };
 
 static const struct tool counted = {
-	.name = "tcpconnect",
+	.name = "tcpconnect", .by = " -c",
 	.fields = FIELDS_OWNER | FIELDS_FLOW,
 	.opts = opts,
 	.columns = count_columns,

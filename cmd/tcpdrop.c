@@ -103,7 +103,7 @@ static const char *const counted_table[] = {
 };
 
 static const struct tool counted = {
-	TCPDROP,
+	TCPDROP, .by = " -c",
 	.columns = counted_columns,
 	.table = counted_table,
 	.event_size = sizeof(COUNT),

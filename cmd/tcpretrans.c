@@ -98,7 +98,7 @@ static const struct column counted_columns[] = {
 static const char *const counted_table[] = { "local", "remote", "retransmits", NULL };
 
 static const struct tool counted = {
-	TCPRETRANS,
+	TCPRETRANS, .by = " -c",
 	.columns = counted_columns,
 	.table = counted_table,
 	.event_size = sizeof(COUNT),

@@ -389,6 +389,7 @@ void expr_words(const struct tool *tool, expr_word_fn *each, void *arg)
 
 static void *unknown_word(struct parser *p, const struct token *word)
 {
+	const char *by = p->tool->by ? p->tool->by : "";
 	struct nearest near;
 
 	if (isdigit((unsigned char)p->text[word->at]))
@@ -397,9 +398,10 @@ static void *unknown_word(struct parser *p, const struct token *word)
 	nearest_start(&near, p->text + word->at, word->len);
 	expr_words(p->tool, nearest_try, &near);
 	if (near.best)
-		return fail(p, word->at, word->len, "%s has no field '%.*s'; did you mean '%.*s'?",
-			    p->tool->name, SHOWN(p, *word), (int)near.best_len, near.best);
-	return fail(p, word->at, word->len, "%s has no field '%.*s'", p->tool->name,
+		return fail(p, word->at, word->len,
+			    "%s%s has no field '%.*s'; did you mean '%.*s'?", p->tool->name, by,
+			    SHOWN(p, *word), (int)near.best_len, near.best);
+	return fail(p, word->at, word->len, "%s%s has no field '%.*s'", p->tool->name, by,
 		    SHOWN(p, *word));
 }
 

@@ -5,6 +5,7 @@
 #include <ctype.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #define MAX_EDITS 2
 #define MAX_WORD 32 /* longer than any tool, field or column */
@@ -16,8 +17,9 @@ static size_t least(size_t a, size_t b)
 
 void nearest_start(struct nearest *n, const char *word, size_t len)
 {
-	/* Of a short word nothing would be left. */
-	*n = (struct nearest){ .word = word, .len = len, .edits = least(MAX_EDITS, len / 2) + 1 };
+	/* Of a short word nothing would be left: a third may be wrong. */
+	*n = (struct nearest){ .word = word, .len = len,
+			       .edits = least(MAX_EDITS, (len + 1) / 3) + 1 };
 }
 
 /* Insertions, deletions, replacements and swaps of neighbours that turn one word into the other. */
@@ -48,6 +50,8 @@ void nearest_try(void *nearest, const char *known, size_t len)
 	struct nearest *n = nearest;
 	size_t more = edits(n->word, n->len, known, len);
 
+	if (more && len > n->len && !memcmp(n->word, known, n->len))
+		more--; /* it only lacks an end */
 	if (more >= n->edits)
 		return;
 	n->edits = more;

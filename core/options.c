@@ -88,8 +88,10 @@ static const struct uniform_opt {
 };
 
 #define MAX_EXPRS 16
+#define MAX_OWN 256 /* of all tools together */
 #define KEY_UNIFORM 0x1000
 #define KEY_OWN 0x2000
+#define KEY_OTHER 0x4000
 
 struct parser {
 	struct session_opts *opts;
@@ -99,7 +101,7 @@ struct parser {
 	const struct opt *own;     /* NULL in a merged run */
 	int letters[128];          /* letter to key, 0: free */
 	char letter_of[U_COUNT];   /* given by the tool to a uniform option */
-	struct argp_option table[U_COUNT + 40];
+	struct argp_option table[U_COUNT + MAX_OWN];
 	int n, n_show, n_args;
 	bool want4, want6;
 	const char *exprs[MAX_EXPRS]; /* read at the end: -c gives the tool other columns */
@@ -180,6 +182,55 @@ static void add_uniform(struct parser *p, int i)
 		p->table[p->n - 1].flags = OPTION_HIDDEN;
 }
 
+#define WORD_OF_OPT 40
+
+/* "--count", or "-c" if it has no long name. */
+static void put_opt(char word[WORD_OF_OPT], const struct opt *o)
+{
+	if (o->name)
+		snprintf(word, WORD_OF_OPT, "--%s", o->name);
+	else
+		snprintf(word, WORD_OF_OPT, "-%c", o->letter);
+}
+
+/* In a run of several tools: not advertised, but refused with a sentence. */
+static void add_other(struct parser *p, int tool, int i)
+{
+	const struct opt *o = &p->opts->tools[tool]->opts[i];
+	const char *name = o->name && uniform_by_name(o->name) < 0 ? o->name : NULL;
+	int key = KEY_OTHER + tool * 64 + i, letter = o->letter;
+
+	if (p->letters[letter])
+		letter = 0;
+	if ((!name && !letter) || p->n + 2 >= U_COUNT + MAX_OWN)
+		return;
+	p->letters[letter] = letter ? key : 0;
+	add(p, name, letter ? letter : key, o->arg, NULL, GROUP_TOOL);
+	p->table[p->n - 1].flags = OPTION_HIDDEN;
+}
+
+static void add_others(struct parser *p)
+{
+	const struct opt *o;
+	int t, i;
+
+	for (t = 0; t < p->opts->n_tools; t++)
+		for (i = 0, o = p->opts->tools[t]->opts; o && (o->letter || o->name); i++, o++)
+			add_other(p, t, i);
+}
+
+static void refuse_other(const struct parser *p, struct argp_state *state, int key)
+{
+	const struct tool *tool = p->opts->tools[(key - KEY_OTHER) / 64];
+	const struct opt *o = &tool->opts[(key - KEY_OTHER) % 64];
+	char word[WORD_OF_OPT];
+
+	put_opt(word, o);
+	argp_failure(state, EXIT_USAGE, 0,
+		     "%s is an option of %s: a run of several tools takes only those that every "
+		     "tool has", word, tool->name);
+}
+
 static void build_table(struct parser *p)
 {
 	int i;
@@ -195,6 +246,8 @@ static void build_table(struct parser *p)
 	add(p, NULL, 0, NULL, "Run:", GROUP_RUN);
 	for (i = 0; i < U_COUNT; i++)
 		add_uniform(p, i);
+	if (!p->own && !p->replay)
+		add_others(p);
 	if (!p->letters['h']) {
 		add(p, NULL, 'h', NULL, NULL, -1);
 		p->table[p->n - 1].flags = OPTION_HIDDEN;
@@ -238,15 +291,15 @@ static void parse_field(struct parser *p, struct argp_state *state, int option, 
 	struct filter_node *node = NULL;
 	struct filter_error err = { 0 };
 	const char *name = uniform[option].name;
-	int ret;
+	int ret, i;
 
 	if (!name) /* FIELD_IP */
 		name = *arg == '4' ? "ipv4" : "ipv6";
-	if (fields_of(option) & ~p->fields)
-		argp_failure(state, EXIT_USAGE, 0, "--%s: %s has no such field to filter by",
-			     name,
-			     p->opts->n_tools == 1 ? p->opts->tools[0]->name :
-						     "one of these tools");
+	for (i = 0; i < p->opts->n_tools; i++)
+		if (fields_of(option) & ~p->opts->tools[i]->fields)
+			argp_failure(state, EXIT_USAGE, 0,
+				     "--%s: %s has no such field to filter by", name,
+				     p->opts->tools[i]->name);
 	refuse_bare(p, state, name, arg);
 	ret = fields_parse(&node, option, arg, p->opts, &err);
 	if (ret == -EINVAL)
@@ -626,17 +679,6 @@ static void parse_nets(struct parser *p, struct argp_state *state, const char *w
 		refuse_list(state, what, arg, &err, -ENOMEM);
 }
 
-#define WORD_OF_OPT 40
-
-/* "--count", or "-c" if it has no long name. */
-static void put_opt(char word[WORD_OF_OPT], const struct opt *o)
-{
-	if (o->name)
-		snprintf(word, WORD_OF_OPT, "--%s", o->name);
-	else
-		snprintf(word, WORD_OF_OPT, "-%c", o->letter);
-}
-
 static void check_together(const struct parser *p, struct argp_state *state)
 {
 	const struct opt *o, *other;
@@ -759,6 +801,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		argp_state_help(state, stdout, ARGP_HELP_STD_HELP);
 	if (key > 0 && key < 128)
 		key = p->letters[key];
+	if (key >= KEY_OTHER && key < KEY_OTHER + 64 * SESSION_MAX_TOOLS)
+		refuse_other(p, state, key);
 	if (key >= KEY_OWN && key < KEY_OWN + 64) {
 		parse_own(p, state, &p->own[key - KEY_OWN], arg);
 		return 0;

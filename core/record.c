@@ -155,6 +155,11 @@ int recorder_name(struct recorder *rec, uint64_t id, const char *text)
 	return put_block(rec, RECORD_NAME, id, text, strlen(text) + 1);
 }
 
+int recorder_loss(struct recorder *rec, const char *text)
+{
+	return put_block(rec, RECORD_LOSS, 0, text, strlen(text) + 1);
+}
+
 int recorder_event(struct recorder *rec, const void *event, size_t len)
 {
 	rec->events++;
@@ -296,6 +301,7 @@ static int check_block(struct recording *rec, const struct block_head *head, con
 	case RECORD_TOOL:
 	case RECORD_CGROUP:
 	case RECORD_NAME:
+	case RECORD_LOSS:
 		return head->len && !text[head->len - 1] ? 0 : -EBADMSG;
 	case RECORD_EVENT:
 		rec->events++;

@@ -24,6 +24,8 @@ int recorder_name(struct recorder *rec, uint64_t id, const char *text);
 int recorder_event(struct recorder *rec, const void *event, size_t len);
 /* The events of the tool `tool` since the last of these are the rows of one reading. */
 int recorder_reading(struct recorder *rec, uint8_t tool, uint64_t time, const char *load);
+/* A sentence about what was lost, without its end. */
+int recorder_loss(struct recorder *rec, const char *text);
 /* 0 or -errno of the first write that failed since it was opened, in errno too. */
 int recorder_flush(struct recorder *rec);
 /* The same. Writes the end mark, without which a recording counts as cut off. Frees in any case. */
@@ -42,6 +44,7 @@ struct record_block {
 		/* value: ns, CLOCK_MONOTONIC; text: a byte that is the tool, then /proc/loadavg */
 		RECORD_READING,
 		RECORD_NAME,     /* value: id; text: what core/names.h says of it */
+		RECORD_LOSS,     /* text: a sentence, see recorder_loss() */
 	} kind;
 	uint64_t value;
 	const char *text;  /* NUL-terminated */

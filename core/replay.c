@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "quote.h"
 #include "record.h"
 #include "rows.h"
 
@@ -145,6 +146,11 @@ static bool replay_block(struct replay *r, const struct record_block *block)
 		return true;
 	case RECORD_CGROUP:
 	case RECORD_NAME:
+		return true;
+	case RECORD_LOSS:
+		fputs("when this was recorded: ", stderr);
+		quote_plain(stderr, block->text, strlen(block->text));
+		fputc('\n', stderr);
 		return true;
 	case RECORD_EVENT:
 		return replay_event(r, block);

@@ -175,6 +175,10 @@ static int open_view(struct rows *rows, int i, struct fault *fault)
 				 "--columns: '%.*s' is no column of %s; --columns help lists them",
 				 (int)len, bad, tool->name);
 	if (err == -EINVAL)
+		return fault_set(fault, EXIT_USAGE,
+				 "--columns: '%s' is no list of names, or of names each with "
+				 "+ or -", opts->columns);
+	if (err == -ENODATA)
 		return fault_set(fault, EXIT_USAGE, "--columns: '%s' leaves nothing to show",
 				 opts->columns);
 	if (err)

@@ -175,7 +175,8 @@ static void judge(struct doctor_tool *t, const struct run *run, bool well,
 	}
 	at = strlen(t->found);
 	if (well && words && *words && !strcmp(t->selftest, "wrong"))
-		snprintf(t->found + at, sizeof(t->found) - at, "; the run said: %s", words);
+		snprintf(t->found + at, sizeof(t->found) - at, "; the run said: %.*s",
+			 (int)strcspn(words, "\n"), words);
 	free(text);
 	free(words);
 }

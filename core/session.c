@@ -133,18 +133,17 @@ static void read_clock(struct session *s)
  */
 static int drain(struct session *s, uint64_t until)
 {
-	int n;
+	int n, err;
 
 	read_clock(s);
 	s->reader->hurried = 0;
 	n = ring_buffer__consume(s->ring);
 	merge_drain(&s->merge, until, print_event, s);
-	if (s->recorder) {
-		if (recorder_flush(s->recorder)) {
-			fault_set(s->fault, EXIT_RUNNING, "writing %s failed: %s", s->opts->record,
-				  strerror(errno));
-			s->stop = true;
-		}
+	err = s->recorder ? recorder_flush(s->recorder) : 0;
+	if (err) {
+		fault_set(s->fault, EXIT_RUNNING, "writing %s failed: %s", s->opts->record,
+			  strerror(-err));
+		s->stop = true;
 	}
 	s->full |= !rows_flush(&s->rows);
 	s->stop |= s->full;
@@ -621,6 +620,15 @@ static int open_files(struct session *s)
 	return 0;
 }
 
+/* One that an earlier run left would say it too soon. */
+static void remove_ready_file(const struct session_opts *opts)
+{
+	struct stat st;
+
+	if (opts->ready_file && !lstat(opts->ready_file, &st) && S_ISREG(st.st_mode))
+		unlink(opts->ready_file);
+}
+
 /* The file that says it is made just before: what makes it may take what is given up. */
 static int make_ready_file(struct session *s)
 {
@@ -754,27 +762,31 @@ static void run(struct session *s)
 	}
 }
 
+/* `text` has a place for `n`. A replay will say it too. */
+__attribute__((format(printf, 3, 0))) static void say_loss(const struct session *s, uint64_t n,
+							    const char *text)
+{
+	char line[160];
+
+	if (!n)
+		return;
+	snprintf(line, sizeof(line), text, n);
+	fprintf(stderr, "%s\n", line);
+	if (s->recorder)
+		recorder_loss(s->recorder, line);
+}
+
 static void say_losses(const struct session *s)
 {
 	const struct session_stats *st = &s->stats;
 
-	if (st->lost_buffer)
-		fprintf(stderr,
-			"%" PRIu64
-			" events were lost, the buffer was full: a larger --buffer helps\n",
-			st->lost_buffer);
-	if (st->lost_map)
-		fprintf(stderr,
-			"%" PRIu64 " sockets or calls could not be remembered: "
-			"a larger --sockets helps\n",
-			st->lost_map);
-	if (st->lost_stack)
-		fprintf(stderr, "%" PRIu64 " stacks could not be taken: their rows have none\n",
-			st->lost_stack);
-	if (st->missed)
-		fprintf(stderr,
-			"the kernel skipped %" PRIu64 " probe runs: fewer tools at once help\n",
-			st->missed);
+	say_loss(s, st->lost_buffer, "%" PRIu64 " events were lost, the buffer was full: "
+				     "a larger --buffer helps");
+	say_loss(s, st->lost_map, "%" PRIu64 " sockets or calls could not be remembered: "
+				  "a larger --sockets helps");
+	say_loss(s, st->lost_stack, "%" PRIu64 " stacks could not be taken: their rows have none");
+	say_loss(s, st->missed, "the kernel skipped %" PRIu64 " probe runs: "
+				"fewer tools at once help");
 }
 
 /* Behind a quit or a signal the terminal is as it was; a run that came to its end leaves that. */
@@ -871,6 +883,7 @@ static int prepare(struct session *s)
 {
 	int code;
 
+	remove_ready_file(s->opts);
 	say_shadowed(s->opts->nets);
 	code = rows_open(&s->rows, s->opts, s->fault);
 	if (!code)

@@ -177,6 +177,7 @@ struct tool {
 	uint32_t stackless;  /* opt.flag of the option that leaves stacks out, or 0 */
 	const char *nets;    /* networks that its sums have a row each for (core/nets.h), or NULL */
 	const struct tool *variant;   /* OPT_VARIANT: this tool with other rows, or NULL */
+	const char *by;      /* of a variant: the option, " -c" */
 };
 
 #define DECLARE_PROBES(tool)                                                                       \

@@ -76,9 +76,9 @@ struct view_opts {
  * `spec`: "a,b" exactly these in this order; "+a,-b" the default ones with a added at the end and b
  * removed. A column is shown once. The word `tool` is accepted too: by default CSV has it first,
  * the table shows it when several views share the out, and JSON lines begin with it whatever `spec`
- * says. -ENOENT: `spec` has a word that is no column. -EINVAL: nothing left to show (*bad is the
- * whole spec), an empty word, or words with and without a sign together. *bad points into spec,
- * *bad_len is its length; both may be NULL.
+ * says. -ENOENT: `spec` has a word that is no column. -EINVAL: an empty word, or words with and
+ * without a sign together. -ENODATA: nothing is left to show (*bad is the whole spec). *bad points
+ * into spec, *bad_len is its length; both may be NULL.
  */
 int view_new(struct view **view, struct out *out, const struct view_opts *opts, const char **bad,
 	     size_t *bad_len);

@@ -163,7 +163,7 @@ static int pick_columns(struct pick *pick, const struct view_opts *opts, enum ou
 	}
 	if (pick->n && !(pick->implied && pick->n == 1 && pick->cols[0] == &out_tool_column))
 		return 0;
-	err = -EINVAL;
+	err = -ENODATA;
 	word = spec;
 	len = spec ? strlen(spec) : 0;
 bad:

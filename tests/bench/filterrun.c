@@ -555,9 +555,10 @@ static bool is_own(const struct tool *tool, const struct column *col)
 	case COL_USEC:
 	case COL_INT:
 	case COL_BOOL:
-	case COL_ENUM:
 	case COL_ADDR:
 		return true;
+	case COL_ENUM:
+		return col->n_names > 1;
 	case COL_STR:
 		return col->size == 16;
 	default:

@@ -9,6 +9,7 @@ import re
 import select
 import shutil
 import signal
+import socket
 import subprocess
 import time
 
@@ -274,6 +275,17 @@ def test_ready_file():
         trace = Trace("--json", spaces=[space])
         some_sessions(space)
         equal(len(trace.stop().rows()), 2, "rows of the first session after --ready-file")
+
+
+def test_ready_file_left():
+    """One of an earlier run does not say that this one is ready: it is another file then."""
+    directory = nt.temp_dir()
+    path = os.path.join(directory, "ready")
+    with open(path, "w") as old:
+        trace = Trace("--json", directory=directory, wait=False)
+        nt.wait_for(lambda: os.path.exists(path) and
+                    os.stat(path).st_ino != os.fstat(old.fileno()).st_ino, "a new file")
+        trace.stop()
 
 
 # Commands
@@ -554,11 +566,12 @@ def test_pipe_head():
 def test_pipe_closed():
     """Nobody reads: it ends, whether or not there are events."""
     for form in ("json", "table"):
-        read, write = os.pipe()
-        trace = Trace("-o", form, stdout=write)
-        os.close(write)
-        os.close(read)
-        equal((trace.wait(), trace.stderr), (0, ""), f"exit status and stderr ({form})")
+        for ends in (os.pipe(), [end.detach() for end in socket.socketpair()]):
+            read, write = ends
+            trace = Trace("-o", form, stdout=write)
+            os.close(write)
+            os.close(read)
+            equal((trace.wait(), trace.stderr), (0, ""), f"exit status and stderr ({form})")
 
 
 def test_output_full():
@@ -691,8 +704,9 @@ def test_leaves_nothing():
 def test_lost_buffer():
     space = nt.Space()
     count = nt.scaled(5000, 1000)
-    traces = {form: Trace("-o", form, "--buffer", "4K", "--stats", spaces=[space])
-              for form in ("json", "csv")}
+    record = os.path.join(nt.temp_dir(), "record")
+    traces = {form: Trace("-o", form, "--buffer", "4K", "--stats", "--record", f"{record}.{form}",
+                          spaces=[space]) for form in ("json", "csv")}
     strict = Trace("--buffer", "4K", "--strict", "--stats", spaces=[space])
     readers = [*traces.values(), strict]
     for trace in readers:
@@ -712,6 +726,10 @@ def test_lost_buffer():
         equal(len(rows), stats["sent"], "rows that were sent are printed")
         for text in (f"{stats['lost_buffer']} events were lost", "--buffer"):
             check(text in trace.stderr, f"how many, and what helps: {trace.stderr}")
+        again = nt.tool("replay", f"{record}.{form}", "--json")
+        equal((again.returncode, len(again.stdout.splitlines())), (0, len(rows)), "a replay's rows")
+        check(f"when this was recorded: {stats['lost_buffer']} events were lost" in
+              again.stderr.decode(), f"what a replay says: {again.stderr}")
     strict.process.send_signal(signal.SIGINT)
     equal(strict.wait(), 5, "exit status with --strict")
     check("--strict" in strict.stderr and "events were lost" in strict.stderr,

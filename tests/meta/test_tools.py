@@ -90,6 +90,10 @@ def check_registry(registry):
     promised = ("filter output csv json columns no-header duration max-events record ready-file "
                 "explain stats strict buffer verbose debug").split()
     check("registry.promised", [name for name in promised if name not in uniform])
+    with open(os.path.join(ROOT, "docs/nettrace.md")) as file:
+        page = file.read()
+    check("registry.documented", [name for name in uniform
+                                  if f"`--{name}`" not in page and f"`--{name} " not in page])
     version = run("--version")
     check("version", quiet(version) or (registry["version"] not in version[1] and version[1]))
 
@@ -223,6 +227,8 @@ def check_words():
 def check_links():
     names = [tool["name"] for tool in registry["tools"]]
     check("links.no-directory", refused(run("install-links")))
+    for word in ("list", "help", "completion", "install-links"):
+        check(f"{word}.help", quiet(run(word, "--help")))
     with tempfile.TemporaryDirectory() as place:
         for turn in ("first", "again"):
             code, out, err = run("install-links", place)

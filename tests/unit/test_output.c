@@ -952,7 +952,7 @@ static void test_bad_columns(void **state)
 		check_bad(format, "+num,-", -EINVAL, 5, 1);
 		check_bad(format, "num,+time", -EINVAL, 4, 5);
 		check_bad(format, "-num,time", -EINVAL, 5, 4);
-		check_bad(format, none, -EINVAL, 0, strlen(none));
+		check_bad(format, none, -ENODATA, 0, strlen(none));
 	}
 	sink_open(&s, OUT_JSON, true);
 	assert_int_equal(
@@ -960,7 +960,7 @@ static void test_bad_columns(void **state)
 			 &(struct view_opts){
 				 .tool = "t", .columns = empty, .spec = NULL, .unhide = NULL },
 			 NULL, NULL),
-		-EINVAL);
+		-ENODATA);
 	assert_int_equal(
 		view_new(&view, s.out,
 			 &(struct view_opts){
