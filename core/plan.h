@@ -18,7 +18,7 @@ enum plan_lack {
 	PLAN_LACKS_PERMISSION, /* EPERM from bpf(2) */
 	PLAN_LACKS_KPROBES,
 	PLAN_LACKS_FENTRY,    /* it loads them, but attaches none */
-	PLAN_LACKS_PERF,      /* EACCES from perf_event_open(2) */
+	PLAN_LACKS_PERF,      /* no event may be opened by perf_event_open(2) */
 	PLAN_LACKS_CGROUP2,   /* no hierarchy is mounted whose root we see */
 	PLAN_LACKS_NET_ADMIN,
 };

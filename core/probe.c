@@ -8,10 +8,12 @@
 #include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/perf_event.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 #include <zlib.h>
 
@@ -320,6 +322,22 @@ static bool kprobes_missing(const struct bpf_program *program)
 	       access("/sys/kernel/tracing/kprobe_events", F_OK);
 }
 
+/*
+ * Debian and Ubuntu know levels of kernel.perf_event_paranoid above 2: only CAP_SYS_ADMIN opens any
+ * event then, CAP_PERFMON does not. One that counts nothing tells.
+ */
+static bool perf_refused(void)
+{
+	struct perf_event_attr attr = { .type = PERF_TYPE_SOFTWARE, .size = sizeof(attr),
+					.config = PERF_COUNT_SW_DUMMY, .disabled = 1,
+					.exclude_kernel = 1 };
+	int fd = syscall(SYS_perf_event_open, &attr, 0, -1, -1, PERF_FLAG_FD_CLOEXEC);
+
+	if (fd >= 0)
+		close(fd);
+	return fd < 0 && errno == EACCES;
+}
+
 /* Programs that run for every socket below a cgroup; ours are attached to the root. */
 static bool is_of_cgroups(const struct bpf_program *program)
 {
@@ -351,6 +369,8 @@ static enum plan_lack lacks(const struct bpf_program *program)
 
 	if (kprobes_missing(program))
 		return PLAN_LACKS_KPROBES;
+	if (bpf_program__type(program) == BPF_PROG_TYPE_KPROBE && perf_refused())
+		return PLAN_LACKS_PERF;
 	if (hook_unattachable(program))
 		return PLAN_LACKS_FENTRY;
 	if (!is_of_cgroups(program))
@@ -519,9 +539,6 @@ static int attach(struct probe *probe, const struct plan *plan, int *slot,
 		if (!err)
 			continue;
 		*slot = at.slot;
-		/* Debian and Ubuntu know levels above 2, which CAP_PERFMON does not get over */
-		if (err == -EACCES && bpf_program__type(program) == BPF_PROG_TYPE_KPROBE)
-			return lacking(failure, err, PLAN_LACKS_PERF);
 		return failed(failure, err, "attaching failed: %s%s", strerror(-err), "");
 	}
 	return 0;
