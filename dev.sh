@@ -13,7 +13,7 @@ usage() {
 	cat <<-'END'
 		./dev.sh demo            trace a few real downloads on this host
 		./dev.sh test [REGEX]    all tests; of the live ones a share in each guest kernel, and on arm64 in time
-		./dev.sh test --full     all in every guest kernel, those of four tools on arm64
+		./dev.sh test --full     all in every guest kernel, arm64 too
 		./dev.sh bench           what tracing costs, next to libbpf-tools
 		./dev.sh run TOOL ARGS   build and run a tool
 		./dev.sh build           build/nettrace

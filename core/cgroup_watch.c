@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* Looks at the directories that the cgroups are in. */
 #include "cgroup_watch.h"
 
 #include <bpf/bpf.h>
@@ -85,7 +86,9 @@ static void on_event(struct cgroup_watch *watch, const struct inotify_event *eve
 
 	for (i = 0; i < watch->opts->n_cgroups; i++) {
 		c = &watch->opts->cgroups[i];
-		if (watch->parents[i] != event->wd)
+		if (event->mask & IN_Q_OVERFLOW) /* anything may have happened */
+			put_again(watch, i);
+		if (event->wd < 0 || watch->parents[i] != event->wd)
 			continue;
 		if (event->mask & IN_IGNORED) /* with the directory it is in */
 			what = GONE;

@@ -1,24 +1,22 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-# The live tests in one guest: matrix.sh NAME NETTRACE CHURN [RESULTS]. In a guest of another architecture those that
-# tests/vm/foreign names; unless NETTRACE_FULL is set, few of them, as far as they get. What came of each is put into
-# the directory RESULTS.
+# The live tests in one guest: matrix.sh NAME NETTRACE CHURN [RESULTS]. What came of each is put into the directory
+# RESULTS. Emulation is slow: unless NETTRACE_FULL is set each guest runs its share of the tests, and all scenes; one of
+# another architecture a few of those that tests/vm/foreign names, as far as they get.
 # Exit status 77: the guest's kernel cannot be fetched here. A moving guest that is newer than the last one that passed
 # (tests/vm/passed) may fail: that is told and counted, but does not fail the run.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 name=$1 nettrace=$2 churn=$3 results=${4:-}
-only=. foreign='' timeout=2600
-if ! grep -q "^$name[[:space:]]*amd64" "$here/kernels"; then
+only=. share_of='' timeout=2600 few=''
+if [[ -n ${NETTRACE_FULL:-} ]]; then
+	:
+elif ! grep -q "^$name[[:space:]]*amd64" "$here/kernels"; then
 	only=$(grep -v '^#' "$here/foreign")
-	foreign=1
-fi
-# Emulation is slow: unless NETTRACE_FULL is set each guest runs its share of the tests, and all scenes.
-share_of=''
-if [[ -n $foreign && -z ${NETTRACE_FULL:-} ]]; then
 	share_of='--share 0/20'
 	timeout=360
-elif [[ -z ${NETTRACE_FULL:-} ]]; then
+	few=1
+else
 	guests=$(grep -oE '^[0-9a-z][^[:space:]]*' "$here/kernels")
 	share_of="--share $((($(grep -nx "$name" <<<"$guests" | cut -d: -f1) - 1) % 5))/5"
 fi
@@ -47,7 +45,7 @@ if [[ -n $results && -s $out/$name.json ]]; then
 	cp "$out/$name.json" "$results/"
 fi
 
-if ((status == 124)) && [[ -n $foreign && -z ${NETTRACE_FULL:-} ]]; then
+if ((status == 124)) && [[ -n $few ]]; then
 	echo "GUEST SKIPPED: guest $name was not done after $timeout s: what is not told above was not tested"
 	exit 77
 fi
