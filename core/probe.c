@@ -324,8 +324,8 @@ static bool kprobes_missing(const struct bpf_program *program)
 
 /*
  * Debian and Ubuntu know levels of kernel.perf_event_paranoid above 2: only CAP_SYS_ADMIN opens any
- * event then, CAP_PERFMON does not. One that counts nothing tells; it is of a CPU, because the first
- * of a task waits for RCU (account_event(), kernel/events/core.c).
+ * event then, CAP_PERFMON does not. One that counts nothing tells; it is of a CPU, because the
+ * first of a task waits for RCU (account_event(), kernel/events/core.c).
  */
 static bool perf_refused(void)
 {

@@ -9,7 +9,6 @@
 #include <inttypes.h>
 #include <linux/bpf.h>
 #include <malloc.h>
-#include <netinet/tcp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,6 +24,7 @@
 #include "cgroup1.h"
 #include "cgroup_watch.h"
 #include "files.h"
+#include "holders.h"
 #include "host.h"
 #include "merge.h"
 #include "nets.h"
@@ -34,7 +34,6 @@
 #include "record.h"
 #include "rows.h"
 #include "sandbox.h"
-#include "snapshot.h"
 #include "top.h"
 
 #define BATCH_MS 50 /* while events come, the ring is looked at this often */
@@ -450,94 +449,6 @@ static int open_readings(struct session *s)
 	return code;
 }
 
-struct holders {
-	const struct session_opts *opts;
-	int held, listeners;
-	uint64_t full;
-	struct member {
-		uint32_t pid;
-		uint16_t bits;
-	} *members; /* of the cgroups that filters ask for */
-	size_t n_members, room;
-	uint16_t bit;
-};
-
-static void add_member(void *ctx, uint32_t pid)
-{
-	struct holders *h = ctx;
-	struct member *more;
-
-	if (h->n_members == h->room) {
-		more = realloc(h->members, (h->room * 2 + 64) * sizeof(*more));
-		if (!more)
-			return;
-		h->members = more;
-		h->room = h->room * 2 + 64;
-	}
-	h->members[h->n_members++] = (struct member){ pid, h->bit };
-}
-
-static int by_pid(const void *a, const void *b)
-{
-	const struct member *x = a, *y = b;
-
-	return x->pid < y->pid ? -1 : x->pid > y->pid;
-}
-
-/* Sorted by process, each of which is there once for each cgroup it is in. */
-static void list_members(struct holders *h)
-{
-	int i;
-
-	for (i = 0; i < h->opts->n_cgroups; i++) {
-		h->bit = 1 << i;
-		cgroup_members(h->opts->cgroups[i].dir, add_member, h);
-	}
-	if (h->n_members)
-		qsort(h->members, h->n_members, sizeof(*h->members), by_pid);
-}
-
-static uint16_t bits_of(const struct holders *h, uint32_t pid)
-{
-	const struct member wanted = { .pid = pid }, *first, *end = h->members + h->n_members, *m;
-	uint16_t bits = 0;
-
-	first = bsearch(&wanted, h->members, h->n_members, sizeof(*h->members), by_pid);
-	if (!first)
-		return 0;
-	while (first > h->members && first[-1].pid == pid)
-		first--;
-	for (m = first; m < end && m->pid == pid; m++)
-		bits |= m->bits;
-	return bits;
-}
-
-static int hold(void *ctx, const struct snapshot_socket *sock, const struct nt_owner *holder)
-{
-	struct holders *h = ctx;
-	struct nt_listener key = { .netns = sock->netns,
-				   .port = sock->lport,
-				   .family = sock->family };
-	struct nt_owner owner = *holder;
-	int err;
-
-	if (owner.how == NT_OWNER_NONE)
-		return 0;
-	if (h->n_members)
-		owner.cgroup_bits = bits_of(h, owner.pid);
-	err = bpf_map_update_elem(h->held, &sock->cookie, &owner, BPF_ANY);
-	if (!err && sock->state == TCP_LISTEN) {
-		memcpy(key.addr, sock->laddr, sizeof(key.addr));
-		owner.how = NT_OWNER_INHERITED; /* the owner of its children */
-		err = bpf_map_update_elem(h->listeners, &key, &owner, BPF_NOEXIST);
-		if (err && errno == EEXIST)
-			err = 0; /* it began to listen while we looked: the probe knows better */
-	}
-	if (err)
-		h->full++;
-	return 0;
-}
-
 /* A terminal that shows a screen has no place for it. */
 static void say(void *ctx, const char *text)
 {
@@ -550,9 +461,8 @@ static void say(void *ctx, const char *text)
 /* After attaching, so that no socket falls between the two. */
 static void take_snapshot(struct session *s)
 {
-	struct holders h = { .opts = s->opts };
-	size_t unreadable = 0;
-	int i = keeper(s->opts);
+	struct holders_missing missing = { 0 };
+	int i = keeper(s->opts), err;
 
 	if (i < 0)
 		return;
@@ -561,20 +471,18 @@ static void take_snapshot(struct session *s)
 		       "sockets that are open now is not known");
 		return;
 	}
-	h.held = probe_map(&s->probes[i], "nt_held");
-	h.listeners = probe_map(&s->probes[i], "nt_listeners");
-	list_members(&h);
-	if (snapshot_sockets(hold, &h, &unreadable) && s->opts->verbose)
+	err = holders_put(s->opts, probe_map(&s->probes[i], "nt_held"),
+			  probe_map(&s->probes[i], "nt_listeners"), &missing);
+	if (err && s->opts->verbose)
 		fprintf(stderr,
 			"sockets open before the start could not be listed: no owners\n");
-	if (unreadable && s->opts->verbose)
+	if (missing.unreadable && s->opts->verbose)
 		fprintf(stderr,
 			"%zu processes or namespaces could not be read: no owners there\n",
-			unreadable);
-	if (h.full)
+			missing.unreadable);
+	if (missing.full)
 		fprintf(stderr, "%" PRIu64 " sockets opened while we started have no owner\n",
-			h.full);
-	free(h.members);
+			missing.full);
 }
 
 static int open_signals(struct session *s)

@@ -40,18 +40,19 @@ static __always_inline __u32 nt_net_of_peer(const struct sock *sk, enum nt_way w
 {
 	const struct sock_common *skc = &sk->__sk_common;
 	const struct nt_net *net;
-	__u64 *last, addr = 0;
+	__u64 *last, known, addr = 0;
 	__u32 zero = 0, index;
 
 	last = bpf_map_lookup_elem(&nt_last_net, &zero);
+	known = last ? *(const volatile __u64 *)last : 0;
 	if (NT_READ(way, skc->skc_family) == AF_INET)
 		addr = NT_READ(way, skc->skc_daddr);
-	if (last && addr && *last >> 32 == addr)
-		return (__u32)*last - 1;
+	if (addr && known >> 32 == addr)
+		return (__u32)known - 1;
 	net = nt_find_net(sk, way);
 	index = net ? net->index : NT_NO_NET;
 	if (last && addr)
-		*last = addr << 32 | (__u32)(index + 1); /* in one store: tasks may interrupt us */
+		*last = addr << 32 | (__u32)(index + 1); /* in one store, and one load: tasks may interrupt us */
 	return index;
 }
 

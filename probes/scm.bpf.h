@@ -10,6 +10,7 @@
 
 #define SOL_SOCKET 1
 #define SCM_RIGHTS 1
+#define SCM_MAX_FD 253 /* include/net/scm.h */
 #define SCM_PIDFD 4 /* to the receiver, of the sender's process */
 
 /* include/linux/socket.h: struct user_msghdr, struct mmsghdr, struct cmsghdr; all of it is ABI. */
@@ -68,6 +69,8 @@ static __always_inline void nt_scm_control(struct nt_scm *scm)
 	if (c.level == SOL_SOCKET && (c.type == SCM_RIGHTS || c.type == SCM_PIDFD)) {
 		scm->fds = scm->cmsg + sizeof(c);
 		scm->n_fds = (c.len - sizeof(c)) / sizeof(int);
+		if (scm->n_fds > SCM_MAX_FD) /* the program may have changed it meanwhile */
+			scm->n_fds = SCM_MAX_FD;
 	}
 	scm->cmsg += (c.len + 7) & ~7ull;
 }
