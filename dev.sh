@@ -7,7 +7,7 @@ cd "$(dirname "$0")"
 build_packages="clang cmake gcc gzip libbpf-dev libc6-dev libelf-dev libzstd-dev llvm make zlib1g-dev"
 test_packages="fish libasan8 libclang-rt-14-dev libcmocka-dev libubsan1 mandoc python3 rpm zsh $(cat tests/vm/packages)"
 demo_packages="curl python3"
-arm64_before=2000 # seconds from the start of a run that has to end within 45 minutes; it takes up to 9 of them
+arm64_before=2100 # seconds from the start of a run that has to end within 45 minutes; it takes up to 8 of them
 
 usage() {
 	cat <<-'END'

@@ -14,7 +14,7 @@ if [[ -n ${NETTRACE_FULL:-} ]]; then
 elif ! grep -q "^$name[[:space:]]*amd64" "$here/kernels"; then
 	only=$(grep -v '^#' "$here/foreign")
 	share_of='--share 0/20'
-	timeout=360
+	timeout=240
 	few=1
 else
 	guests=$(grep -oE '^[0-9a-z][^[:space:]]*' "$here/kernels")
