@@ -14,8 +14,8 @@ struct holders_missing {
 };
 
 /*
- * Puts them into the maps nt_held, by cookie, and nt_listeners (probes/owner.bpf.h), with the cgroups
- * of opts that they are in. 0 or -errno: not all could be listed.
+ * Puts them into the maps nt_held, by cookie, and nt_listeners (probes/owner.bpf.h), with the
+ * cgroups of opts that they are in. 0 or -errno: not all could be listed.
  */
 int holders_put(const struct session_opts *opts, int held, int listeners,
 		struct holders_missing *missing);

@@ -51,8 +51,9 @@ static __always_inline __u32 nt_net_of_peer(const struct sock *sk, enum nt_way w
 		return (__u32)known - 1;
 	net = nt_find_net(sk, way);
 	index = net ? net->index : NT_NO_NET;
+	/* in one store, as above in one load: tasks may interrupt us */
 	if (last && addr)
-		*last = addr << 32 | (__u32)(index + 1); /* in one store, and one load: tasks may interrupt us */
+		*last = addr << 32 | (__u32)(index + 1);
 	return index;
 }
 
