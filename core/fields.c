@@ -96,7 +96,8 @@ static int namespace_inode(const char *word, bool net, char *number, size_t size
 		return -errno;
 	err = ioctl(fd, NS_GET_NSTYPE) != type || fstat(fd, &st) ? -ENOENT : 0;
 	close(fd);
-	snprintf(number, size, "%llu", (unsigned long long)st.st_ino);
+	if (!err)
+		snprintf(number, size, "%llu", (unsigned long long)st.st_ino);
 	return err;
 }
 

@@ -178,7 +178,6 @@ int recorder_flush(struct recorder *rec)
 {
 	if (fflush(rec->file) && !rec->err)
 		rec->err = -errno;
-	errno = -rec->err;
 	return rec->err;
 }
 

@@ -26,7 +26,7 @@ int recorder_event(struct recorder *rec, const void *event, size_t len);
 int recorder_reading(struct recorder *rec, uint8_t tool, uint64_t time, const char *load);
 /* A sentence about what was lost, without its end. */
 int recorder_loss(struct recorder *rec, const char *text);
-/* 0 or -errno of the first write that failed since it was opened, in errno too. */
+/* 0 or -errno of the first write that failed since it was opened. */
 int recorder_flush(struct recorder *rec);
 /* The same. Writes the end mark, without which a recording counts as cut off. Frees in any case. */
 int recorder_close(struct recorder *rec);

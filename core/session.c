@@ -661,7 +661,7 @@ static void run(struct session *s)
 		woken = empty && !s->reader->asleep; /* others may come right behind */
 		if (drain(s, settled()) || woken)
 			empty = 0;
-		else if (empty < 3)
+		else if (waits[empty] >= 0)
 			empty++;
 		t = now(CLOCK_MONOTONIC);
 		if (t < deadline) /* one that is due when the run ends is the last one */

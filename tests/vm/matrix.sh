@@ -9,14 +9,12 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 name=$1 nettrace=$2 churn=$3 results=${4:-}
 only=. share_of='' timeout=2600 few=''
-if [[ -n ${NETTRACE_FULL:-} ]]; then
-	:
-elif ! grep -q "^$name[[:space:]]*amd64" "$here/kernels"; then
+if [[ -z ${NETTRACE_FULL:-} ]] && ! grep -q "^$name[[:space:]]*amd64" "$here/kernels"; then
 	only=$(grep -v '^#' "$here/foreign")
 	share_of='--share 0/20'
 	timeout=240
 	few=1
-else
+elif [[ -z ${NETTRACE_FULL:-} ]]; then
 	guests=$(grep -oE '^[0-9a-z][^[:space:]]*' "$here/kernels")
 	share_of="--share $((($(grep -nx "$name" <<<"$guests" | cut -d: -f1) - 1) % 5))/5"
 fi
